@@ -1,0 +1,46 @@
+/*
+ * flight - equal lookups that are under way share one
+ *
+ * The first to ask for a key leads: it does the work.  Those who ask meanwhile
+ * wait for it, in order.  Items are part of the caller's objects and nothing
+ * is allocated for them (the table's own buckets grow by doubling).  Hashes
+ * are seeded from the kernel: a client cannot choose keys that collide.
+ * Loop's thread only.
+ */
+#ifndef COMMON_FLIGHT_H
+#define COMMON_FLIGHT_H
+
+#include <stdint.h>
+#include <uthash.h>
+
+#include "common/lookup.h"
+
+struct flight_item {
+	UT_hash_handle hh;               /* of a leader */
+	enum lookup_map map;             /* less than LOOKUP_MAPS */
+	struct slice key;                /* borrowed while the item leads */
+	struct flight_item *prev, *next; /* among those who wait */
+	struct flight_item *waiters;     /* of a leader: the first to come */
+};
+
+struct flight {
+	struct flight_item *leaders[LOOKUP_MAPS];
+	uint64_t seed;
+};
+
+void flight_init(struct flight *f);
+
+/* Join; NULL when the item leads now, else its leader. */
+struct flight_item *flight_join(struct flight *f, struct flight_item *item,
+    enum lookup_map map, struct slice key);
+
+/* The flight is over: take the leader out and return those who waited for it,
+ * a utlist. */
+struct flight_item *flight_land(struct flight *f, struct flight_item *leader);
+
+/* The leader gives up: the first who waits leads from now on, for the others;
+ * NULL when nobody waits.  The old leader is out. */
+struct flight_item *flight_hand_over(
+    struct flight *f, struct flight_item *leader);
+
+#endif

@@ -1,0 +1,54 @@
+#include "common/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static _Noreturn void
+out_of_memory(void)
+{
+	static const char line[] =
+	    "{\"level\":\"error\",\"msg\":\"out of memory\"}\n";
+	ssize_t ignored = write(STDERR_FILENO, line, sizeof line - 1);
+
+	(void)ignored;
+	abort();
+}
+
+void *
+mem_calloc(size_t count, size_t size)
+{
+	/* calloc(3) may return NULL for no bytes, which is no failure. */
+	void *p = count > 0 && size > 0 ? calloc(count, size) : calloc(1, 1);
+
+	if (p == NULL)
+		out_of_memory();
+	return p;
+}
+
+void *
+mem_realloc(void *old, size_t size)
+{
+	/* realloc(p, 0) may free p and return NULL, which is no failure. */
+	void *p = realloc(old, size > 0 ? size : 1);
+
+	if (p == NULL)
+		out_of_memory();
+	return p;
+}
+
+char *
+mem_dup(const char *bytes, size_t len)
+{
+	char *copy = mem_calloc(len + 1, 1);
+
+	if (len > 0) /* memcpy from NULL is undefined even for 0 */
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
+char *
+mem_strdup(const char *string)
+{
+	return mem_dup(string, strlen(string));
+}
