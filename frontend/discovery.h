@@ -1,0 +1,48 @@
+/*
+ * discovery - the addresses behind BACKEND_URLS, now and as they change
+ *
+ * Each host or SRV name is asked of DNS (dns.h) off the loop at start and, from
+ * then on, a fixed interval after each answer: DNS's times to live are not seen
+ * through getaddrinfo(3), and Docker's lie.  One that has no address at start
+ * is asked for again soon, and then less and less often, down to the interval.
+ * A failed or empty answer changes nothing, and one that is failed in part
+ * takes nothing away.  Loop's thread only.
+ */
+#ifndef FRONTEND_DISCOVERY_H
+#define FRONTEND_DISCOVERY_H
+
+#include <uv.h>
+
+#include "common/log.h"
+#include "frontend/addresses.h"
+#include "frontend/dns.h"
+
+#define DISCOVERY_RETRY_MS 250 /* at first, while a name has no address */
+
+/*
+ * All addresses that there are now, of whichever name, sorted; borrowed.
+ * Called whenever they change, and during discovery_new() with those that need
+ * no DNS, if there are any.
+ */
+typedef void (*discovery_found)(void *arg, const struct addresses *all);
+
+struct discovery_options {
+	const struct endpoint_list *endpoints; /* ENDPOINT_POOL; borrowed */
+	uint64_t interval_ms;
+	size_t addresses_max;        /* of all names together */
+	const struct dns_calls *dns; /* &dns_system; static */
+	struct log *log;             /* borrowed */
+	discovery_found found;
+	void *arg;
+};
+
+struct discovery;
+
+/* Never NULL.  The options are copied. */
+struct discovery *discovery_new(
+    uv_loop_t *loop, const struct discovery_options *options);
+
+/* No further call of found; freed when the loop has closed the handles. */
+void discovery_close(struct discovery *d);
+
+#endif

@@ -1,0 +1,258 @@
+#include "frontend/frontend.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/metrics.h"
+#include "common/ops.h"
+#include "common/rpctls.h"
+#include "common/service.h"
+#include "frontend/dispatch.h"
+#include "frontend/listeners.h"
+#include "frontend/observer.h"
+#include "frontend/pool.h"
+
+/* Descriptors beside the connections: listeners, backends, metrics, nng. */
+#define SPARE_FILES 256
+/* After SHUTDOWN_TIMEOUT, to send the last replies. */
+#define LAST_WORDS_MS 1000
+
+struct frontend {
+	const struct frontend_settings *settings;
+	uv_loop_t loop;
+	struct log *log;
+	struct metrics *metrics;
+	struct service service;
+	struct ops *ops;
+	struct observer *observer;
+	struct rpctls *tls;
+	struct dispatch *dispatch;
+	struct pool *pool;
+	struct socketmap_server *server;
+	uv_timer_t last_words;
+	bool draining;
+};
+
+static void
+on_ready_probe(
+    void *arg, const struct ops_request *request, struct ops_reply *reply)
+{
+	struct frontend *f = arg;
+	const char *reason = NULL;
+
+	(void)request;
+	if (f->draining)
+		reason = "draining";
+	else if (pool_size(f->pool) == 0)
+		reason = "no backend: no host of BACKEND_URLS has an address";
+	else if (pool_usable(f->pool) == 0)
+		reason = "no backend answers";
+	if (reason != NULL)
+		reply->status = 503;
+	ops_reply_status(
+	    reply, reason == NULL ? "ready" : "unavailable", reason);
+}
+
+/* --- Stop ---------------------------------------------------------------- */
+
+static void
+close_parts(struct frontend *f)
+{
+	if (f->server != NULL)
+		socketmap_server_free(f->server);
+	if (f->dispatch != NULL)
+		dispatch_close(f->dispatch);
+	if (f->pool != NULL)
+		pool_close(f->pool);
+	if (f->ops != NULL)
+		ops_stop(f->ops);
+	uv_close((uv_handle_t *)&f->last_words, NULL);
+}
+
+static void
+on_server_done(void *arg)
+{
+	struct frontend *f = arg;
+
+	service_drained(&f->service);
+	close_parts(f);
+	service_stop(&f->service);
+}
+
+/* What is not answered by now is answered TEMP, so that Postfix need not wait
+ * for a connection that is cut. */
+static void
+on_drain_limit(uv_timer_t *timer)
+{
+	struct frontend *f = timer->data;
+
+	dispatch_give_up(f->dispatch, "shutting down");
+}
+
+static void
+on_drain(void *arg)
+{
+	struct frontend *f = arg;
+
+	f->draining = true;
+	service_limit_drain(
+	    &f->service, f->settings->shutdown_timeout_ms + LAST_WORDS_MS);
+	(void)uv_timer_start(&f->last_words, on_drain_limit,
+	    f->settings->shutdown_timeout_ms, 0);
+	socketmap_server_shutdown(f->server, on_server_done, f);
+}
+
+/* --- Reload -------------------------------------------------------------- */
+
+/* Links show and believe them when they dial next. */
+static void
+on_reload(void *arg)
+{
+	struct frontend *f = arg;
+	struct error error;
+
+	if (!rpctls_reload(f->tls, &error))
+		log_error(f->log,
+		    log_msg("certificates not taken over, the old ones stay"),
+		    log_str("error", error.text));
+	else if (rpctls_expires(f->tls) > 0)
+		log_info(f->log, log_msg("certificates taken over"),
+		    log_int("expires", rpctls_expires(f->tls)));
+}
+
+/* --- Start --------------------------------------------------------------- */
+
+static bool
+start_tls(struct frontend *f, struct error *error)
+{
+	struct rpctls_files files = frontend_tls_files(f->settings);
+
+	f->tls = rpctls_new(&files, f->log, error);
+	if (f->tls == NULL)
+		return false;
+	rpctls_add_metrics(f->tls, f->metrics);
+	return true;
+}
+
+static void
+start_pool(struct frontend *f)
+{
+	struct pool_options options = {
+		.backends = &f->settings->backends,
+		.tls = f->tls,
+		.resolve_interval_ms = f->settings->resolve_interval_ms,
+		.ping_after_ms = f->settings->ping_after_ms,
+		.eject_after_ms = f->settings->eject_after_ms,
+		.load_factor = strtod(f->settings->load_factor, NULL),
+		.metrics = f->metrics,
+		.log = f->log,
+		.events = { dispatch_answered, dispatch_lost, dispatch_usable,
+		    NULL },
+	};
+
+	options.events.arg = f->dispatch;
+	f->pool = pool_new(&f->loop, &options);
+	dispatch_set_pool(f->dispatch, f->pool);
+}
+
+static bool
+start_server(struct frontend *f, struct error *error)
+{
+	struct socketmap_options options;
+	int rv;
+
+	socketmap_options_init(&options);
+	options.idle_timeout_ms = f->settings->idle_timeout_ms;
+	options.connections_max = (size_t)f->settings->connections_max;
+	options.reap_idle = true;
+	options.observer = observer_callbacks();
+	options.observer_arg = f->observer;
+	rv = socketmap_server_new(&f->server, &f->loop, &options);
+	if (rv != 0) {
+		error_set(error, "cannot make the socketmap server: %s",
+		    uv_strerror(rv));
+		return false;
+	}
+	socketmap_server_default_map(f->server, dispatch_request, f->dispatch);
+	return listeners_bind(f->server, f->settings, f->log, error);
+}
+
+static bool
+start_ops(struct frontend *f, struct error *error)
+{
+	f->ops =
+	    ops_start(&f->loop, &f->settings->metrics_listen, f->log, error);
+	if (f->ops == NULL)
+		return false;
+	ops_route_standard(f->ops, f->metrics);
+	ops_route(f->ops, "GET", "/ready", on_ready_probe, f);
+	return true;
+}
+
+static bool
+start(struct frontend *f)
+{
+	struct service_hooks hooks = {
+		.drain = on_drain, .reload = on_reload, .arg = f
+	};
+	struct error error;
+
+	service_raise_files(
+	    f->log, (uint64_t)f->settings->connections_max + SPARE_FILES);
+	(void)uv_timer_init(&f->loop, &f->last_words);
+	f->last_words.data = f;
+	f->observer = observer_new(&f->loop, f->metrics, f->log);
+	if (!start_tls(f, &error))
+		goto failed;
+	f->dispatch = dispatch_new(
+	    &f->loop, f->settings->lookup_timeout_ms, f->metrics, f->log);
+	/* The pool last: nng 1.5 leaks a connection that is closed while it is
+	 * being made, and what cannot start should not call anyone. */
+	if (start_server(f, &error) && start_ops(f, &error) &&
+	    service_init(&f->service, &f->loop, f->log, &hooks, &error)) {
+		start_pool(f);
+		return true;
+	}
+
+failed:
+	log_error(
+	    f->log, log_msg("cannot start"), log_str("error", error.text));
+	close_parts(f);
+	return false;
+}
+
+int
+frontend_run(
+    const struct frontend_settings *settings, const char *const *warnings)
+{
+	struct frontend f = { .settings = settings };
+	bool started;
+
+	f.log = log_new(
+	    &(struct log_options){ .level = (enum log_level)settings->log_level,
+		.format = (enum log_format)settings->log_format,
+		.show_personal = settings->log_personal,
+		.fd = STDERR_FILENO });
+	for (; *warnings != NULL; warnings++)
+		log_warn(f.log, log_msg(*warnings));
+	f.metrics = metrics_new();
+	metrics_add_process(f.metrics);
+	(void)uv_loop_init(&f.loop);
+
+	started = start(&f);
+	if (started) {
+		log_info(f.log, log_msg("ready"),
+		    log_str("version", PROJECT_VERSION));
+		service_ready(&f.service);
+	}
+	(void)uv_run(&f.loop, UV_RUN_DEFAULT);
+
+	if (started)
+		log_info(f.log, log_msg("stopped"));
+	(void)uv_loop_close(&f.loop);
+	observer_free(f.observer);
+	metrics_free(f.metrics);
+	rpctls_free(f.tls);
+	log_free(f.log);
+	return started ? SERVICE_EXIT_OK : SERVICE_EXIT_UNAVAILABLE;
+}

@@ -1,0 +1,20 @@
+#include <unistd.h>
+
+#include "common/nngsock.h"
+#include "common/service.h"
+#include "frontend/frontend.h"
+
+int
+main(int argc, char *argv[])
+{
+	int status;
+	struct config *config =
+	    config_main(&frontend_program, argc, argv, environ, &status);
+
+	if (config == NULL)
+		return status;
+	service_block_signals();
+	status = frontend_run(config_settings(config), config_warnings(config));
+	config_free(config);
+	nngsock_exit(status);
+}

@@ -1,0 +1,331 @@
+#include "frontend/pool.h"
+
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "frontend/discovery.h"
+#include "frontend/pool_metrics.h"
+#include "frontend/router.h"
+
+#define TICK_MS 500 /* slow starts advance; members that have gone end */
+
+struct member {
+	struct pool *pool;
+	size_t index; /* in pool.members and pool.routes */
+	struct link *link;
+	double share; /* its weight once it has started */
+	uint64_t joined;
+	struct pool_member_metrics metrics;
+};
+
+struct pool {
+	uv_loop_t *loop;
+	struct pool_options options;
+	struct pool_metrics metrics;
+	struct discovery *discovery;
+	/* Side by side: the router reads only its own. */
+	struct member *members[POOL_MEMBERS_MAX];
+	struct router_member routes[POOL_MEMBERS_MAX];
+	size_t count;
+	struct link_stats past; /* of members that have gone */
+	uv_timer_t tick;
+};
+
+/* --- Events of a link ----------------------------------------------------- */
+
+static void
+on_answered(void *arg, struct link_call *call,
+    const struct lookup_result *result, struct slice backend)
+{
+	struct member *m = arg;
+	struct pool *pool = m->pool;
+	double seconds = (double)(uv_hrtime() - call->sent_ns) / 1e9;
+
+	pool_metrics_call(
+	    &pool->metrics, &m->metrics, result->outcome, seconds);
+	pool->options.events.answered(
+	    pool->options.events.arg, call, result, backend);
+}
+
+static void
+on_lost(void *arg, struct link_call *call, enum link_loss why)
+{
+	const struct pool_events *events =
+	    &((struct member *)arg)->pool->options.events;
+
+	events->lost(events->arg, call, why);
+}
+
+static void
+on_frame(void *arg, bool sent, size_t items, size_t bytes)
+{
+	pool_metrics_frame(
+	    &((struct member *)arg)->pool->metrics, sent, items, bytes);
+}
+
+/* The calls of a silent member have a better place if another one is up. */
+static bool
+may_eject(void *arg, const struct link *link)
+{
+	const struct member *m = arg;
+	const struct pool *pool = m->pool;
+
+	(void)link;
+	for (size_t i = 0; i < pool->count; i++) {
+		if (i != m->index && pool->routes[i].usable)
+			return true;
+	}
+	return false;
+}
+
+static void
+set_weight(struct member *m)
+{
+	uint64_t age = uv_now(m->pool->loop) - m->joined;
+	double part = (double)age / POOL_SLOW_START_MS;
+
+	if (part < POOL_SLOW_START_LEAST)
+		part = POOL_SLOW_START_LEAST;
+	m->pool->routes[m->index].weight = m->share * (part < 1 ? part : 1);
+}
+
+static void
+on_state(void *arg, struct link *link, enum link_state state)
+{
+	struct member *m = arg;
+	struct pool *pool = m->pool;
+	struct router_member *route = &pool->routes[m->index];
+
+	(void)link;
+	if (state == LINK_UP && !route->usable && !route->fallback) {
+		m->joined = uv_now(pool->loop);
+		set_weight(m);
+	}
+	route->usable = state == LINK_UP;
+	route->fallback = state == LINK_SUSPECT;
+	if (state == LINK_UP)
+		pool->options.events.usable(pool->options.events.arg);
+}
+
+/* --- Members ------------------------------------------------------------- */
+
+static void
+add_stats(struct link_stats *sum, const struct link_stats *s)
+{
+	sum->frames_sent += s->frames_sent;
+	sum->frames_received += s->frames_received;
+	sum->frames_malformed += s->frames_malformed;
+	sum->connections += s->connections;
+	sum->late += s->late;
+	sum->pings += s->pings;
+	sum->ejections += s->ejections;
+	sum->redials += s->redials;
+}
+
+static void
+remove_member(struct member *m)
+{
+	struct pool *pool = m->pool;
+	size_t last = --pool->count;
+
+	log_info(pool->options.log, log_msg("backend removed"),
+	    log_str("url", link_url(m->link)));
+	add_stats(&pool->past, link_stats(m->link));
+	pool->members[m->index] = pool->members[last];
+	pool->members[m->index]->index = m->index;
+	pool->routes[m->index] = pool->routes[last];
+	m->index = last; /* out of the way of may_eject() */
+	pool_metrics_leave(&pool->metrics, &m->metrics);
+	link_close(m->link);
+	free(m);
+}
+
+static void
+add_member(struct pool *pool, const struct address *address)
+{
+	const char *url = address->url;
+	struct member *m = mem_calloc(1, sizeof *m);
+	struct link_options options = {
+		.tls = pool->options.tls,
+		.server_name = address->name,
+		.ping_after_ms = pool->options.ping_after_ms,
+		.eject_after_ms = pool->options.eject_after_ms,
+		.log = pool->options.log,
+		.events = { on_answered, on_lost, on_state, may_eject, on_frame,
+		    m },
+	};
+	struct error error;
+
+	m->pool = pool;
+	m->index = pool->count;
+	m->share = address->weight;
+	if (pool->count < POOL_MEMBERS_MAX)
+		m->link = link_new(pool->loop, url, &options, &error);
+	else
+		error_set(&error, "%s is one more than %d backends", url,
+		    POOL_MEMBERS_MAX);
+	if (m->link == NULL) {
+		log_error(pool->options.log, log_msg("cannot use backend"),
+		    log_str("error", error.text));
+		free(m);
+		return;
+	}
+	pool_metrics_join(&pool->metrics, &m->metrics, link_url(m->link));
+	pool->members[m->index] = m;
+	pool->routes[m->index] = (struct router_member){
+		.id = router_member_id(slice_of(url)),
+		.weight = m->share,
+		.in_flight = link_in_flight(m->link),
+	};
+	pool->count++;
+	log_info(
+	    pool->options.log, log_msg("backend added"), log_str("url", url));
+}
+
+static struct member *
+find_member(const struct pool *pool, const char *url)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		if (strcmp(link_url(pool->members[i]->link), url) == 0)
+			return pool->members[i];
+	}
+	return NULL;
+}
+
+/* Several names may have an address: it is one member, until none has it. */
+static void
+on_found(void *arg, const struct addresses *all)
+{
+	struct pool *pool = arg;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		struct member *m = pool->members[i];
+		const struct address *address =
+		    addresses_find(all, link_url(m->link));
+
+		if (address == NULL) {
+			link_retire(m->link);
+			continue;
+		}
+		m->share = address->weight;
+		set_weight(m);
+		link_set_server_name(m->link, address->name);
+		if (link_state(m->link) == LINK_GONE)
+			link_revive(m->link);
+	}
+	for (size_t i = 0; i < all->count; i++) {
+		if (find_member(pool, all->items[i].url) == NULL)
+			add_member(pool, &all->items[i]);
+	}
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct pool *pool = timer->data;
+
+	for (size_t i = pool->count; i-- > 0;) {
+		struct member *m = pool->members[i];
+
+		set_weight(m);
+		if (link_state(m->link) == LINK_GONE &&
+		    *link_in_flight(m->link) == 0)
+			remove_member(m);
+	}
+}
+
+/* --- Calls --------------------------------------------------------------- */
+
+bool
+pool_send(struct pool *pool, uint64_t key, struct pool_tries *tries,
+    struct link_call *call, const struct rpc_call *what)
+{
+	while (tries->count < POOL_TRIES_MAX) {
+		size_t i = router_pick(pool->routes, pool->count, key,
+		    pool->options.load_factor, tries->ids, tries->count);
+
+		if (i == ROUTER_NONE)
+			return false;
+		tries->ids[tries->count++] = pool->routes[i].id;
+		call->sent_ns = uv_hrtime();
+		if (link_send(pool->members[i]->link, call, what))
+			return true;
+	}
+	return false;
+}
+
+size_t
+pool_usable(const struct pool *pool)
+{
+	size_t usable = 0;
+
+	for (size_t i = 0; i < pool->count; i++)
+		usable += pool->routes[i].usable || pool->routes[i].fallback;
+	return usable;
+}
+
+size_t
+pool_size(const struct pool *pool)
+{
+	return pool->count;
+}
+
+/* --- Life ---------------------------------------------------------------- */
+
+static void
+collect(void *arg)
+{
+	struct pool *pool = arg;
+	size_t states[LINK_STATES] = { 0 };
+	struct link_stats sum = pool->past;
+	size_t in_flight = 0;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct link *link = pool->members[i]->link;
+
+		states[link_state(link)]++;
+		in_flight += *link_in_flight(link);
+		add_stats(&sum, link_stats(link));
+	}
+	pool_metrics_set(&pool->metrics, &sum, states, in_flight);
+}
+
+struct pool *
+pool_new(uv_loop_t *loop, const struct pool_options *options)
+{
+	struct pool *pool = mem_calloc(1, sizeof *pool);
+	struct discovery_options names = {
+		.endpoints = options->backends,
+		.interval_ms = options->resolve_interval_ms,
+		.addresses_max = POOL_MEMBERS_MAX,
+		.dns = &dns_system,
+		.log = options->log,
+		.found = on_found,
+		.arg = pool,
+	};
+
+	pool->loop = loop;
+	pool->options = *options;
+	pool_metrics_init(&pool->metrics, options->metrics);
+	metrics_on_collect(options->metrics, collect, pool);
+	(void)uv_timer_init(loop, &pool->tick);
+	pool->tick.data = pool;
+	(void)uv_timer_start(&pool->tick, on_tick, TICK_MS, TICK_MS);
+	pool->discovery = discovery_new(loop, &names);
+	return pool;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void
+pool_close(struct pool *pool)
+{
+	discovery_close(pool->discovery);
+	while (pool->count > 0)
+		remove_member(pool->members[pool->count - 1]);
+	uv_close((uv_handle_t *)&pool->tick, on_closed);
+}

@@ -1,0 +1,74 @@
+/*
+ * pool - the backends, and who of them is asked
+ *
+ * Owns one link per member; members follow discovery.  A member that is no
+ * longer named gets no new calls and goes when its last one is answered; one
+ * that (re)joins gets its share of the keys little by little, for its cache is
+ * cold.  Loop's thread only.
+ */
+#ifndef FRONTEND_POOL_H
+#define FRONTEND_POOL_H
+
+#include <uv.h>
+
+#include "common/endpoint.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "frontend/link.h"
+
+#define POOL_TRIES_MAX 8          /* members asked for one lookup */
+#define POOL_MEMBERS_MAX 1024     /* more are left out, and logged */
+#define POOL_LABELS_MAX 64        /* members with metrics of their own */
+#define POOL_SLOW_START_MS 10000  /* until a new member has its full share */
+#define POOL_SLOW_START_LEAST 0.1 /* of its share, at the beginning */
+
+/* The members that a lookup has been sent to. */
+struct pool_tries {
+	size_t count;
+	uint64_t ids[POOL_TRIES_MAX];
+};
+
+struct pool_events {
+	/* As link_events. */
+	void (*answered)(void *arg, struct link_call *call,
+	    const struct lookup_result *result, struct slice backend);
+	void (*lost)(void *arg, struct link_call *call, enum link_loss why);
+	/* A member has become usable. */
+	void (*usable)(void *arg);
+	void *arg;
+};
+
+struct pool_options {
+	const struct endpoint_list *backends; /* borrowed */
+	const struct rpctls *tls;             /* borrowed; may be NULL */
+	uint64_t resolve_interval_ms;
+	uint64_t ping_after_ms;
+	uint64_t eject_after_ms;
+	double load_factor;
+	struct metrics *metrics;
+	struct log *log;
+	struct pool_events events;
+};
+
+struct pool;
+
+/* Never NULL; members connect in the background. */
+struct pool *pool_new(uv_loop_t *loop, const struct pool_options *options);
+
+/*
+ * Send a call to the member that ranks highest for key (router_key) among
+ * those not tried yet, and add it to tries.  False when none is left.
+ */
+bool pool_send(struct pool *pool, uint64_t key, struct pool_tries *tries,
+    struct link_call *call, const struct rpc_call *what)
+    __attribute__((warn_unused_result));
+
+/* Members that can be asked, and all there are. */
+size_t pool_usable(const struct pool *pool);
+size_t pool_size(const struct pool *pool);
+
+/* Call every outstanding call lost, then free once the loop has closed the
+ * handles. */
+void pool_close(struct pool *pool);
+
+#endif
