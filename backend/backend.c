@@ -1,0 +1,288 @@
+#include "backend/backend.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backend/http.h"
+#include "backend/resolve.h"
+#include "backend/selfprobe.h"
+#include "backend/userli.h"
+#include "backend/worker.h"
+#include "common/guard.h"
+#include "common/metrics.h"
+#include "common/ops.h"
+#include "common/rpc.h"
+#include "common/rpctls.h"
+#include "common/service.h"
+
+/* Largest body read from userli: a reply of LOOKUP_REPLY_MAX bytes, each
+ * written as a JSON escape of six. */
+#define BODY_MAX ((size_t)LOOKUP_REPLY_MAX * 8)
+
+struct backend {
+	const struct backend_settings *settings;
+	uv_loop_t loop;
+	struct log *log;
+	struct metrics *metrics;
+	struct service service;
+	struct guard guard; /* until draining, which has its own limit */
+	struct ops *ops;
+	struct http *http;
+	struct userli *userli;
+	struct resolve resolve;
+	struct rpctls *tls;
+	struct worker *worker;
+	struct selfprobe *selfprobe; /* NULL once draining */
+	int status;                  /* to exit with */
+	char name[RPC_BACKEND_NAME_MAX + 1];
+};
+
+static void
+on_ready_probe(
+    void *arg, const struct ops_request *request, struct ops_reply *reply)
+{
+	struct backend *b = arg;
+	const char *reason = "draining";
+	bool ready =
+	    !worker_draining(b->worker) && userli_ready(b->userli, &reason);
+
+	(void)request;
+	if (!ready)
+		reply->status = 503;
+	ops_reply_status(
+	    reply, ready ? "ready" : "unavailable", ready ? NULL : reason);
+}
+
+static void
+stop_probing(struct backend *b)
+{
+	if (b->selfprobe != NULL)
+		selfprobe_close(b->selfprobe);
+	b->selfprobe = NULL;
+}
+
+static void
+close_parts(struct backend *b)
+{
+	guard_stop(&b->guard);
+	stop_probing(b);
+	if (b->http != NULL)
+		http_close(b->http);
+	if (b->userli != NULL)
+		userli_close(b->userli);
+	if (b->worker != NULL)
+		worker_close(b->worker);
+	if (b->ops != NULL)
+		ops_stop(b->ops);
+}
+
+static void
+on_drained(void *arg)
+{
+	struct backend *b = arg;
+
+	if (b->status == SERVICE_EXIT_OK)
+		service_drained(&b->service);
+	close_parts(b);
+	service_stop(&b->service);
+}
+
+static void
+on_drain(void *arg)
+{
+	struct backend *b = arg;
+
+	service_limit_drain(&b->service, b->settings->shutdown_timeout_ms);
+	guard_stop(&b->guard);
+	if (b->selfprobe != NULL)
+		selfprobe_pause(b->selfprobe);
+	worker_drain(b->worker, on_drained, b);
+}
+
+/* A listener is beyond help: who is connected is still served to the end. */
+static void
+on_give_up(void *arg)
+{
+	struct backend *b = arg;
+
+	b->status = SERVICE_EXIT_TEMPORARY;
+	on_drain(b);
+}
+
+static void
+on_reload(void *arg)
+{
+	struct backend *b = arg;
+	struct error error;
+
+	if (!rpctls_reload(b->tls, &error) ||
+	    !worker_renew_tls(b->worker, &error))
+		log_error(b->log,
+		    log_msg("certificates not taken over, the old ones stay"),
+		    log_str("error", error.text));
+	else if (rpctls_expires(b->tls) > 0)
+		log_info(b->log, log_msg("certificates taken over"),
+		    log_int("expires", rpctls_expires(b->tls)));
+}
+
+static void
+name_backend(struct backend *b)
+{
+	char host[RPC_BACKEND_NAME_MAX] = "";
+
+	if (b->settings->name[0] != '\0') {
+		(void)snprintf(
+		    b->name, sizeof b->name, "%s", b->settings->name);
+		return;
+	}
+	if (gethostname(host, sizeof host - 16) != 0)
+		host[0] = '\0';
+	host[sizeof host - 16] = '\0';
+	(void)snprintf(b->name, sizeof b->name, "%s:%ld",
+	    host[0] != '\0' ? host : "backend", (long)getpid());
+}
+
+static bool
+start_upstream(struct backend *b, struct error *error)
+{
+	const struct backend_settings *s = b->settings;
+	struct http_options options = {
+		.base_url = s->base_url,
+		.ca_file = s->ca_file,
+		.bearer = s->token,
+		.user_agent = "userli-bridge/" PROJECT_VERSION,
+		.timeout_ms = s->userli_timeout_ms,
+		.transfers_max = (size_t)s->requests_max,
+		.queue_max = (size_t)s->queue_max,
+		.queue_timeout_ms = s->queue_timeout_ms,
+		.body_max = BODY_MAX,
+	};
+
+	b->http = http_new(&b->loop, &options, b->log, error);
+	if (b->http == NULL)
+		return false;
+	b->userli = userli_new(&b->loop, b->http, b->metrics, b->log);
+	b->resolve = (struct resolve){ .userli = b->userli,
+		.delimiter = slice_of(s->delimiter) };
+	return true;
+}
+
+static bool
+start_tls(struct backend *b, struct error *error)
+{
+	struct rpctls_files files = backend_tls_files(b->settings);
+
+	b->tls = rpctls_new(&files, b->log, error);
+	if (b->tls == NULL)
+		return false;
+	rpctls_add_metrics(b->tls, b->metrics);
+	return true;
+}
+
+static bool
+start_worker(struct backend *b, struct error *error)
+{
+	struct worker_options options = {
+		.listen = &b->settings->listen,
+		.tls = b->tls,
+		.name = slice_of(b->name),
+		.calls_max = (size_t)b->settings->calls_max,
+		.resolve = &b->resolve,
+		.metrics = b->metrics,
+		.log = b->log,
+	};
+
+	b->worker = worker_new(&b->loop, &options, error);
+	return b->worker != NULL;
+}
+
+static bool
+start_ops(struct backend *b, struct error *error)
+{
+	b->ops =
+	    ops_start(&b->loop, &b->settings->metrics_listen, b->log, error);
+	if (b->ops == NULL)
+		return false;
+	ops_route_standard(b->ops, b->metrics);
+	ops_route(b->ops, "GET", "/ready", on_ready_probe, b);
+	return true;
+}
+
+static void
+start_probing(struct backend *b)
+{
+	struct selfprobe_options options = {
+		.worker = b->worker,
+		.tls = b->tls,
+		.listeners = b->settings->listen.count,
+		.metrics = b->metrics,
+		.log = b->log,
+		.give_up = on_give_up,
+		.arg = b,
+	};
+
+	b->selfprobe = selfprobe_new(&b->loop, &options);
+}
+
+/* Start every part; the exit status of the first that cannot be. */
+static int
+start(struct backend *b)
+{
+	struct service_hooks hooks = {
+		.drain = on_drain, .reload = on_reload, .arg = b
+	};
+	struct error error;
+	int status = SERVICE_EXIT_OK;
+
+	if (!start_upstream(b, &error) || !start_tls(b, &error))
+		status = SERVICE_EXIT_CONFIG;
+	else if (!start_worker(b, &error) || !start_ops(b, &error) ||
+	    !service_init(&b->service, &b->loop, b->log, &hooks, &error))
+		status = SERVICE_EXIT_UNAVAILABLE;
+	if (status != SERVICE_EXIT_OK) {
+		log_error(b->log, log_msg("cannot start"),
+		    log_str("error", error.text));
+		close_parts(b);
+	}
+	return status;
+}
+
+int
+backend_run(
+    const struct backend_settings *settings, const char *const *warnings)
+{
+	struct backend b = { .settings = settings };
+	bool started;
+
+	b.log = log_new(
+	    &(struct log_options){ .level = (enum log_level)settings->log_level,
+		.format = (enum log_format)settings->log_format,
+		.show_personal = settings->log_personal,
+		.fd = STDERR_FILENO });
+	for (; *warnings != NULL; warnings++)
+		log_warn(b.log, log_msg(*warnings));
+	name_backend(&b);
+	b.metrics = metrics_new();
+	metrics_add_process(b.metrics);
+	(void)uv_loop_init(&b.loop);
+
+	b.status = start(&b);
+	started = b.status == SERVICE_EXIT_OK;
+	if (started) {
+		log_info(b.log, log_msg("ready"), log_str("name", b.name),
+		    log_str("version", PROJECT_VERSION));
+		service_ready(&b.service);
+		guard_start(&b.guard, &b.loop, GUARD_TICK_MS);
+		start_probing(&b);
+	}
+	(void)uv_run(&b.loop, UV_RUN_DEFAULT);
+
+	if (started)
+		log_info(b.log, log_msg("stopped"));
+	(void)uv_loop_close(&b.loop);
+	metrics_free(b.metrics);
+	rpctls_free(b.tls);
+	log_free(b.log);
+	return b.status;
+}

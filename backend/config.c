@@ -1,0 +1,233 @@
+#include "backend/config.h"
+
+#include "backend/http.h"
+#include "backend/http_url.h"
+#include "common/log.h"
+
+#define FIELD(name) offsetof(struct backend_settings, name)
+
+static bool
+check_base_url(const char *text, struct error *error)
+{
+	struct http_url url;
+
+	return http_url_parse(text, &url, error);
+}
+
+static const struct config_option options[] = {
+	{ .name = "BACKEND_LISTEN_URL",
+	    .type = CONFIG_ENDPOINTS,
+	    .fallback = "tcp://127.0.0.1:10010",
+	    .syntax = ENDPOINT_RPC,
+	    .help = "Where frontends call: a list of tcp://host:port, "
+		    "tls+tcp://host:port and ipc:///path.",
+	    .offset = FIELD(listen) },
+	{ .name = "BACKEND_INSECURE_NETWORK",
+	    .type = CONFIG_BOOL,
+	    .fallback = "0",
+	    .help = "1 lets tcp:// listen beyond loopback: whoever reaches it "
+		    "may ask.",
+	    .offset = FIELD(insecure_network) },
+	{ .name = "RPC_TLS_CERT",
+	    .type = CONFIG_STRING,
+	    .fallback = "",
+	    .help = "PEM file with this program's certificate and its "
+		    "intermediates, for tls+tcp://; read again on SIGHUP.",
+	    .offset = FIELD(tls_cert) },
+	{ .name = "RPC_TLS_KEY",
+	    .type = CONFIG_STRING,
+	    .fallback = "",
+	    .help = "PEM file with its private key, not encrypted.",
+	    .offset = FIELD(tls_key) },
+	{ .name = "RPC_TLS_CA",
+	    .type = CONFIG_STRING,
+	    .fallback = "",
+	    .help = "PEM file with the CAs that frontends' certificates must "
+		    "be of.",
+	    .offset = FIELD(tls_ca) },
+	{ .name = "BACKEND_NAME",
+	    .type = CONFIG_STRING,
+	    .fallback = "",
+	    .help = "Names this backend in logs and answers; empty takes the "
+		    "host's name and the process id.",
+	    .offset = FIELD(name) },
+	{ .name = "BACKEND_MAX_CALLS",
+	    .type = CONFIG_INTEGER,
+	    .fallback = "4096",
+	    .min = 1,
+	    .max = 1000000,
+	    .help = "In progress at once; more are answered BUSY, and asked "
+		    "elsewhere.",
+	    .offset = FIELD(calls_max) },
+	{ .name = "USERLI_TOKEN",
+	    .type = CONFIG_STRING,
+	    .flags = CONFIG_REQUIRED | CONFIG_SECRET,
+	    .fallback = "",
+	    .help = "userli's API token, with the scope postfix.",
+	    .offset = FIELD(token) },
+	{ .name = "USERLI_BASE_URL",
+	    .type = CONFIG_STRING,
+	    .fallback = "http://localhost:8000",
+	    .help = "userli: http://host:port/prefix, https://… or unix:/path.",
+	    .offset = FIELD(base_url),
+	    .check = check_base_url },
+	{ .name = "USERLI_CA_FILE",
+	    .type = CONFIG_STRING,
+	    .fallback = "",
+	    .help =
+		"PEM file with the CAs for https; empty takes the system's.",
+	    .offset = FIELD(ca_file),
+	    .check = http_check_ca_file },
+	{ .name = "USERLI_TIMEOUT",
+	    .type = CONFIG_DURATION,
+	    .fallback = "5s",
+	    .min = 100,
+	    .max = 90000,
+	    .help = "Bounds one request to userli, connecting included.",
+	    .offset = FIELD(userli_timeout_ms) },
+	{ .name = "USERLI_MAX_REQUESTS",
+	    .type = CONFIG_INTEGER,
+	    .fallback = "32",
+	    .min = 1,
+	    .max = 1000,
+	    .help = "To userli at once; the rest wait.",
+	    .offset = FIELD(requests_max) },
+	{ .name = "USERLI_MAX_QUEUE",
+	    .type = CONFIG_INTEGER,
+	    .fallback = "1024",
+	    .min = 0,
+	    .max = 1000000,
+	    .help = "Waiting for their turn; more are answered BUSY, and asked "
+		    "elsewhere.",
+	    .offset = FIELD(queue_max) },
+	{ .name = "USERLI_QUEUE_TIMEOUT",
+	    .type = CONFIG_DURATION,
+	    .fallback = "700ms",
+	    .max = 90000,
+	    .help = "Who has waited so long for their turn is answered BUSY, "
+		    "and asked elsewhere; 0 waits until time is up.",
+	    .offset = FIELD(queue_timeout_ms) },
+	{ .name = "POSTFIX_RECIPIENT_DELIMITER",
+	    .type = CONFIG_STRING,
+	    .fallback = "",
+	    .help = "Postfix's recipient_delimiter: user+ext is looked up as "
+		    "user.",
+	    .offset = FIELD(delimiter) },
+	{ .name = "SHUTDOWN_TIMEOUT",
+	    .type = CONFIG_DURATION,
+	    .fallback = "8s",
+	    .min = 100,
+	    .max = 300000,
+	    .help = "How long lookups in flight may take after SIGTERM.",
+	    .offset = FIELD(shutdown_timeout_ms) },
+	{ .name = "METRICS_LISTEN_ADDR",
+	    .type = CONFIG_ENDPOINTS,
+	    .fallback = ":10012",
+	    .syntax = ENDPOINT_HTTP,
+	    .help = "Where /metrics, /health and /ready are served.",
+	    .offset = FIELD(metrics_listen) },
+	{ .name = "LOG_LEVEL",
+	    .type = CONFIG_CHOICE,
+	    .fallback = "info",
+	    .choices = log_level_names,
+	    .help = "Events below this level are not logged.",
+	    .offset = FIELD(log_level) },
+	{ .name = "LOG_FORMAT",
+	    .type = CONFIG_CHOICE,
+	    .fallback = "json",
+	    .choices = log_format_names,
+	    .help = "One JSON object, or one line of text, an event.",
+	    .offset = FIELD(log_format) },
+	{ .name = "LOG_PII",
+	    .type = CONFIG_BOOL,
+	    .fallback = "0",
+	    .help = "1 shows addresses in logs; else they are keyed hashes.",
+	    .offset = FIELD(log_personal) },
+};
+
+struct rpctls_files
+backend_tls_files(const struct backend_settings *s)
+{
+	return (struct rpctls_files){ .cert = s->tls_cert,
+		.key = s->tls_key,
+		.ca = s->tls_ca,
+		.server_name = "",
+		.side = RPCTLS_LISTENS };
+}
+
+/* The frontend's names. */
+static const char *const foreign[] = {
+	"BACKEND_LOAD_FACTOR",
+	"BACKEND_RESOLVE_INTERVAL",
+	"BACKEND_URLS",
+	"EJECT_AFTER",
+	"LOOKUP_TIMEOUT",
+	"PING_AFTER",
+	"RPC_TLS_SERVER_NAME",
+	"SOCKETMAP_IDLE_TIMEOUT",
+	"SOCKETMAP_LISTEN_ADDR",
+	"SOCKETMAP_MAX_CONNECTIONS",
+	"SOCKETMAP_SOCKET_GROUP",
+	"SOCKETMAP_SOCKET_MODE",
+	"SOCKETMAP_SOCKET_OWNER",
+	NULL,
+};
+
+static bool
+has_tls(const struct backend_settings *s)
+{
+	return s->tls_cert[0] != '\0';
+}
+
+static bool
+check_listener(const struct backend_settings *s, const struct endpoint *e,
+    struct error *error)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	endpoint_format(e, ENDPOINT_RPC, text);
+	if (e->kind == ENDPOINT_TLS && !has_tls(s)) {
+		error_set(error,
+		    "BACKEND_LISTEN_URL: %s needs certificates: set "
+		    "RPC_TLS_CERT, RPC_TLS_KEY and RPC_TLS_CA",
+		    text);
+		return false;
+	}
+	if (e->kind == ENDPOINT_TCP && !endpoint_is_local(e) &&
+	    !s->insecure_network) {
+		error_set(error,
+		    "BACKEND_LISTEN_URL: %s is open to other hosts, and "
+		    "without TLS whoever reaches it may ask: listen on "
+		    "tls+tcp:// and set RPC_TLS_CERT, RPC_TLS_KEY and "
+		    "RPC_TLS_CA, or set BACKEND_INSECURE_NETWORK=1 if every "
+		    "host of that network is trusted",
+		    text);
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_settings(const void *settings, struct error *error)
+{
+	const struct backend_settings *s = settings;
+	struct rpctls_files files = backend_tls_files(s);
+
+	if (!rpctls_check(&files, error))
+		return false;
+	for (size_t i = 0; i < s->listen.count; i++) {
+		if (!check_listener(s, &s->listen.items[i], error))
+			return false;
+	}
+	return true;
+}
+
+const struct config_program backend_program = {
+	.name = "userli-bridge-backend",
+	.summary = "Answers the frontends' lookups from userli.",
+	.options = options,
+	.count = sizeof options / sizeof options[0],
+	.settings_size = sizeof(struct backend_settings),
+	.foreign = foreign,
+	.check = check_settings,
+};

@@ -1,0 +1,41 @@
+/*
+ * config - the backend's settings
+ *
+ * The table of names, defaults and ranges is in config.c; the values are
+ * filled by common/config and constant after start.
+ */
+#ifndef BACKEND_CONFIG_H
+#define BACKEND_CONFIG_H
+
+#include "common/config.h"
+#include "common/rpctls.h"
+
+struct backend_settings {
+	struct endpoint_list listen;
+	bool insecure_network;
+	char *tls_cert;
+	char *tls_key;
+	char *tls_ca;
+	char *name;
+	uint64_t calls_max;
+	char *token;
+	char *base_url;
+	char *ca_file;
+	uint64_t userli_timeout_ms;
+	uint64_t requests_max;
+	uint64_t queue_max;
+	uint64_t queue_timeout_ms;
+	char *delimiter;
+	uint64_t shutdown_timeout_ms;
+	struct endpoint_list metrics_listen;
+	int log_level;
+	int log_format;
+	bool log_personal;
+};
+
+/* Borrows from s. */
+struct rpctls_files backend_tls_files(const struct backend_settings *s);
+
+extern const struct config_program backend_program;
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * http_transfer - one libcurl easy handle: how it is set up and what came of it
+ *
+ * Only http_curl uses this.  A transfer keeps its handle and its buffer between
+ * requests.  Loop's thread only.
+ */
+#ifndef BACKEND_HTTP_TRANSFER_H
+#define BACKEND_HTTP_TRANSFER_H
+
+#include <curl/curl.h>
+
+#include "backend/http.h"
+#include "backend/http_url.h"
+#include "common/buffer.h"
+
+#define HTTP_CONTENT_TYPE_MAX 96 /* bytes with the NUL; the rest is cut */
+
+/* What all transfers of an origin share; borrowed by each. */
+struct http_origin {
+	struct http_url url;
+	char base[HTTP_URL_TEXT_MAX]; /* the URL that paths are appended to */
+	size_t base_len;
+	char *ca_file;
+	char *user_agent;
+	struct curl_slist *headers;
+	char *addresses;     /* as CURLOPT_RESOLVE has them; NULL for none */
+	unsigned generation; /* of addresses; 0 = never any */
+	size_t body_max;
+	curl_opensocket_callback open_socket;
+	curl_closesocket_callback close_socket;
+	void *socket_arg;
+};
+
+struct http_transfer {
+	struct http_transfer *prev, *next; /* utlist */
+	const struct http_origin *origin;
+	CURL *easy;
+	void *request; /* the owner's */
+	struct buffer body;
+	size_t header_bytes;
+	bool head_ended;       /* the empty line after the headers came */
+	const char *too_large; /* what was, or NULL */
+	struct curl_slist *addresses; /* curl borrows it */
+	unsigned generation;          /* of addresses */
+};
+
+/* NULL when this libcurl lacks something. */
+struct http_transfer *http_transfer_new(const struct http_origin *origin)
+    __attribute__((warn_unused_result));
+void http_transfer_free(struct http_transfer *t);
+
+/* The transfer that an easy handle belongs to. */
+struct http_transfer *http_transfer_of(CURL *easy);
+
+/*
+ * Point it at a path of the origin, for left_ms at most; path is copied.  False
+ * when the path has HTTP_PATH_MAX bytes or more, or libcurl refuses.
+ */
+bool http_transfer_aim(struct http_transfer *t, const char *path,
+    uint64_t left_ms) __attribute__((warn_unused_result));
+
+/* Say what came of it; the body is not set. */
+void http_transfer_describe(const struct http_transfer *t, CURLcode code,
+    struct http_response *out, char content_type[static HTTP_CONTENT_TYPE_MAX]);
+
+#endif

@@ -1,0 +1,20 @@
+#include <unistd.h>
+
+#include "backend/backend.h"
+#include "common/nngsock.h"
+#include "common/service.h"
+
+int
+main(int argc, char *argv[])
+{
+	int status;
+	struct config *config =
+	    config_main(&backend_program, argc, argv, environ, &status);
+
+	if (config == NULL)
+		return status;
+	service_block_signals();
+	status = backend_run(config_settings(config), config_warnings(config));
+	config_free(config);
+	nngsock_exit(status);
+}

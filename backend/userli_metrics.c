@@ -1,0 +1,101 @@
+#include "backend/userli_metrics.h"
+
+#define BUCKETS 10
+
+static const struct {
+	unsigned code;
+	const char *name;
+} codes[] = {
+	{ 200, "200" },
+	{ 204, "204" },
+	{ 301, "301" },
+	{ 302, "302" },
+	{ 307, "307" },
+	{ 308, "308" },
+	{ 400, "400" },
+	{ 401, "401" },
+	{ 403, "403" },
+	{ 404, "404" },
+	{ 405, "405" },
+	{ 408, "408" },
+	{ 413, "413" },
+	{ 414, "414" },
+	{ 429, "429" },
+	{ 500, "500" },
+	{ 502, "502" },
+	{ 503, "503" },
+	{ 504, "504" },
+	{ 0, "other" },
+	{ 0, "error" },
+};
+#define CODES (sizeof codes / sizeof codes[0])
+#define CODE_OTHER (CODES - 2)
+#define CODE_ERROR (CODES - 1)
+
+_Static_assert(CODES == USERLI_METRICS_CODES, "one series for each code");
+
+static size_t
+code_index(const struct http_response *r)
+{
+	if (r->status != HTTP_DONE)
+		return CODE_ERROR;
+	for (size_t i = 0; i < CODE_OTHER; i++) {
+		if (codes[i].code == r->code)
+			return i;
+	}
+	return CODE_OTHER;
+}
+
+void
+userli_metrics_init(struct userli_metrics *u, struct metrics *m)
+{
+	static const char *const labels[] = { "endpoint", "status_code", NULL };
+	static const char *const reason[] = { "reason", NULL };
+	struct metrics_family *failures;
+	double buckets[BUCKETS];
+
+	*u = (struct userli_metrics){ 0 };
+	metrics_exponential_buckets(0.01, 2, BUCKETS, buckets);
+	u->durations = metrics_histograms(m, "http_client_duration_seconds",
+	    "Duration of HTTP requests to Userli API", labels, buckets,
+	    BUCKETS);
+	u->requests = metrics_counters(m, "http_client_requests_total",
+	    "Total number of HTTP requests to Userli API", labels);
+	failures = metrics_counters(m, "userli_failures_total",
+	    "Lookups and health checks that userli did not answer, by reason",
+	    reason);
+	for (int i = USERLI_FAILURE_NONE + 1; i < USERLI_FAILURES; i++)
+		u->failure[i] = metrics_counter(failures,
+		    (const char *const[]){
+			userli_failure_name((enum userli_failure)i), NULL });
+	u->health = metrics_gauge(
+	    metrics_gauges(m, "health_check_status",
+		"Health check status (1 = healthy, 0 = unhealthy)", NULL),
+	    NULL);
+	u->active = metrics_gauge(
+	    metrics_gauges(m, "http_client_active",
+		"HTTP requests to userli that are under way", NULL),
+	    NULL);
+	u->queued = metrics_gauge(
+	    metrics_gauges(m, "http_client_queued",
+		"HTTP requests to userli that wait for their turn", NULL),
+	    NULL);
+}
+
+void
+userli_metrics_response(struct userli_metrics *u, enum lookup_map map,
+    const struct http_response *response)
+{
+	size_t i = code_index(response);
+	const char *const values[] = { lookup_map_name(map), codes[i].name,
+		NULL };
+
+	if (!response->sent || map >= LOOKUP_MAPS)
+		return;
+	if (u->request[map][i] == NULL) {
+		u->request[map][i] = metrics_counter(u->requests, values);
+		u->duration[map][i] = metrics_histogram(u->durations, values);
+	}
+	metrics_inc(u->request[map][i]);
+	metrics_observe(u->duration[map][i], response->seconds);
+}

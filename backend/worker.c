@@ -1,0 +1,447 @@
+#include "backend/worker.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "backend/exchange.h"
+#include "common/mem.h"
+
+#define SPARE_MAX 1024 /* jobs kept for reuse */
+#define DRAIN_TICK_MS 20
+#define QUIET_MS 300 /* without a call: the frontends have let go */
+
+/* One call in progress. */
+struct job {
+	struct job *next; /* on worker.spare */
+	struct worker *worker;
+	struct exchange *exchange;
+	enum lookup_map map;
+	uint64_t id;
+	uint64_t request_id;
+	uint64_t started_ns;
+};
+
+struct worker_metrics {
+	struct metrics_counter *calls[LOOKUP_MAPS + 1][LOOKUP_OUTCOMES];
+	struct metrics_histogram *duration[LOOKUP_MAPS + 1];
+	struct metrics_counter *expired;
+	struct metrics_counter *frames_received;
+	struct metrics_counter *frames_sent;
+	struct metrics_counter *frames_rejected;
+	struct metrics_counter *results_dropped;
+	struct metrics_gauge *in_progress;
+	struct metrics_gauge *frontends;
+};
+
+struct worker {
+	uv_loop_t *loop;
+	struct worker_options options;
+	struct worker_metrics metrics;
+	struct nngsock *socket;
+	struct rpc_reader *reader;
+	struct outbox outbox;
+	uv_timer_t drain_tick;
+	unsigned handles; /* open libuv handles; 0 frees */
+
+	size_t jobs;
+	unsigned pipes;
+	unsigned probes; /* of these, our own */
+	struct job *spare;
+	size_t spare_count;
+
+	bool draining;
+	uint64_t last_call;
+	uint64_t linger_until;
+	void (*drained)(void *arg);
+	void *drained_arg;
+};
+
+/* --- Calls --------------------------------------------------------------- */
+
+static struct job *
+job_new(struct worker *w)
+{
+	struct job *job = w->spare;
+
+	w->jobs++;
+	if (job == NULL)
+		return mem_calloc(1, sizeof *job);
+	w->spare = job->next;
+	w->spare_count--;
+	return job;
+}
+
+static void
+job_free(struct worker *w, struct job *job)
+{
+	w->jobs--;
+	if (w->spare_count >= SPARE_MAX) {
+		free(job);
+		return;
+	}
+	job->next = w->spare;
+	w->spare = job;
+	w->spare_count++;
+}
+
+static void
+on_resolved(void *arg, const struct lookup_result *result)
+{
+	struct job *job = arg;
+	struct worker *w = job->worker;
+	double seconds = (double)(uv_hrtime() - job->started_ns) / 1e9;
+
+	metrics_inc(w->metrics.calls[job->map][result->outcome]);
+	metrics_observe(w->metrics.duration[job->map], seconds);
+	log_debug(w->options.log, log_msg("lookup"),
+	    log_hex("request_id", job->request_id),
+	    log_str("map", lookup_map_name(job->map)),
+	    log_str("outcome", lookup_outcome_name(result->outcome)),
+	    log_str("source", lookup_source_name(result->source)),
+	    log_double("seconds", seconds));
+	exchange_add(&w->outbox, job->exchange, job->id, result);
+	job_free(w, job);
+}
+
+static void
+start_lookup(struct worker *w, struct exchange *ex, const struct rpc_call *call,
+    enum lookup_map map)
+{
+	struct job *job = job_new(w);
+
+	job->worker = w;
+	job->exchange = ex;
+	job->map = map;
+	job->id = call->id;
+	job->request_id = call->request_id;
+	job->started_ns = uv_hrtime();
+	resolve_lookup(w->options.resolve, map, call->key,
+	    uv_now(w->loop) + call->left_ms, call->request_id, on_resolved,
+	    job);
+}
+
+/* Whether a call is answered without being looked up, and how. */
+static bool
+answered_at_once(const struct worker *w, const struct rpc_call *call,
+    struct lookup_result *result)
+{
+	*result = (struct lookup_result){ .source = LOOKUP_RULE };
+	if (call->invalid) {
+		result->outcome = LOOKUP_PERM;
+		result->data = SLICE("Invalid request");
+	} else if (call->method != RPC_LOOKUP && call->method != RPC_HEALTH) {
+		result->outcome = LOOKUP_UNIMPLEMENTED;
+	} else if (w->draining) {
+		result->outcome = LOOKUP_DRAINING;
+	} else if (w->jobs >= w->options.calls_max) {
+		result->outcome = LOOKUP_BUSY;
+	} else if (call->method == RPC_HEALTH) {
+		result->outcome = LOOKUP_OK;
+	} else if (call->left_ms == 0) {
+		result->outcome = LOOKUP_TIMEOUT;
+		result->data = SLICE("expired before a backend had it");
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void
+serve_call(struct worker *w, struct exchange *ex, const struct rpc_call *call)
+{
+	enum lookup_map map = lookup_map_of(call->map);
+	struct lookup_result result;
+
+	exchange_hold(ex);
+	if (call->method == RPC_LOOKUP)
+		w->last_call = uv_now(w->loop);
+	if (!answered_at_once(w, call, &result)) {
+		start_lookup(w, ex, call, map);
+		return;
+	}
+	if (call->method == RPC_LOOKUP)
+		metrics_inc(w->metrics.calls[map][result.outcome]);
+	if (result.outcome == LOOKUP_TIMEOUT)
+		metrics_inc(w->metrics.expired);
+	exchange_add(&w->outbox, ex, call->id, &result);
+}
+
+static void
+on_message(void *arg, struct slice header, struct slice body)
+{
+	static const struct lookup_result unimplemented = {
+		.outcome = LOOKUP_UNIMPLEMENTED
+	};
+	struct worker *w = arg;
+	const struct rpc_call *calls = NULL;
+	size_t count = 0;
+	struct exchange *ex;
+	enum rpc_status status;
+
+	metrics_inc(w->metrics.frames_received);
+	if (header.len > NNGSOCK_HEADER_MAX) {
+		metrics_inc(w->metrics.frames_rejected);
+		return; /* more hops than there are devices between us */
+	}
+	ex = exchange_open(&w->outbox, header);
+	status = rpc_read_calls(w->reader, body, &calls, &count);
+	if (status != RPC_OK)
+		metrics_inc(w->metrics.frames_rejected);
+	for (size_t i = 0; status == RPC_OK && i < count; i++)
+		serve_call(w, ex, &calls[i]);
+	for (size_t i = 0; status == RPC_NEW_VERSION && i < count; i++) {
+		exchange_hold(ex);
+		exchange_add(&w->outbox, ex, calls[i].id, &unimplemented);
+	}
+	exchange_close(&w->outbox, ex);
+}
+
+static void
+on_pipes(void *arg, unsigned count)
+{
+	struct worker *w = arg;
+
+	w->pipes = count;
+}
+
+void
+worker_set_probes(struct worker *w, unsigned count)
+{
+	w->probes = count;
+}
+
+/* The two counts come at different times: a probe that has just ended may be
+ * missing from one alone. */
+static unsigned
+frontends(const struct worker *w)
+{
+	return w->pipes > w->probes ? w->pipes - w->probes : 0;
+}
+
+/* --- Drain --------------------------------------------------------------- */
+
+static bool
+has_drained(struct worker *w)
+{
+	uint64_t now = uv_now(w->loop);
+
+	if (w->jobs > 0) {
+		w->linger_until = now + WORKER_LINGER_MS;
+		return false;
+	}
+	if (!outbox_empty(&w->outbox))
+		return false;
+	return frontends(w) == 0 || now >= w->last_call + QUIET_MS ||
+	    now >= w->linger_until;
+}
+
+static void
+on_drain_tick(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+
+	if (!has_drained(w))
+		return;
+	uv_timer_stop(timer);
+	w->drained(w->drained_arg);
+}
+
+void
+worker_drain(struct worker *w, void (*done)(void *arg), void *arg)
+{
+	if (w->draining)
+		return;
+	w->draining = true;
+	w->drained = done;
+	w->drained_arg = arg;
+	w->last_call = uv_now(w->loop);
+	w->linger_until = uv_now(w->loop) + WORKER_LINGER_MS;
+	(void)uv_timer_start(
+	    &w->drain_tick, on_drain_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
+}
+
+bool
+worker_draining(const struct worker *w)
+{
+	return w->draining;
+}
+
+/* --- Life ---------------------------------------------------------------- */
+
+static void
+collect(void *arg)
+{
+	struct worker *w = arg;
+
+	metrics_set(w->metrics.in_progress, (double)w->jobs);
+	metrics_set(w->metrics.frontends, (double)frontends(w));
+}
+
+static void
+add_call_metrics(struct worker_metrics *wm, struct metrics *m)
+{
+	static const char *const call_labels[] = { "map", "outcome", NULL };
+	static const char *const map_label[] = { "map", NULL };
+	double buckets[14];
+	struct metrics_family *calls =
+	    metrics_counters(m, "backend_calls_total",
+		"Lookups that frontends called for", call_labels);
+	struct metrics_family *durations;
+
+	metrics_exponential_buckets(0.0001, 2.5, 14, buckets);
+	durations = metrics_histograms(m, "backend_call_duration_seconds",
+	    "From a call's arrival to its result", map_label, buckets, 14);
+	for (int map = 0; map <= LOOKUP_MAPS; map++) {
+		const char *name = lookup_map_name((enum lookup_map)map);
+
+		wm->duration[map] = metrics_histogram(
+		    durations, (const char *const[]){ name, NULL });
+		for (int o = 0; o < LOOKUP_OUTCOMES; o++)
+			wm->calls[map][o] = metrics_counter(calls,
+			    (const char *const[]){ name,
+				lookup_outcome_name((enum lookup_outcome)o),
+				NULL });
+	}
+}
+
+static void
+add_metrics(struct worker *w)
+{
+	struct metrics *m = w->options.metrics;
+	struct worker_metrics *wm = &w->metrics;
+	const struct {
+		struct metrics_counter **counter;
+		const char *name, *help;
+	} counters[] = {
+		{ &wm->expired, "backend_calls_expired_total",
+		    "Calls whose time was up when they arrived" },
+		{ &wm->frames_received, "backend_frames_received_total",
+		    "Messages from frontends" },
+		{ &wm->frames_sent, "backend_frames_sent_total",
+		    "Messages to frontends" },
+		{ &wm->frames_rejected, "backend_frames_rejected_total",
+		    "Messages that were no frame of this version" },
+		{ &wm->results_dropped, "backend_results_dropped_total",
+		    "Results that could not be sent" },
+	};
+
+	for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
+		*counters[i].counter =
+		    metrics_counter(metrics_counters(m, counters[i].name,
+					counters[i].help, NULL),
+			NULL);
+	add_call_metrics(wm, m);
+	wm->in_progress =
+	    metrics_gauge(metrics_gauges(m, "backend_calls_in_progress",
+			      "Lookups being worked on", NULL),
+		NULL);
+	wm->frontends = metrics_gauge(metrics_gauges(m, "backend_frontends",
+					  "Connections from frontends", NULL),
+	    NULL);
+	metrics_on_collect(m, collect, w);
+}
+
+static bool
+bind_all(struct worker *w, struct error *error)
+{
+	const struct endpoint_list *list = w->options.listen;
+	struct nngsock_events events = { on_message, on_pipes, w };
+	char texts[ENDPOINT_LIST_MAX][ENDPOINT_TEXT_MAX];
+	const char *urls[ENDPOINT_LIST_MAX];
+	struct nngsock_tls tls;
+
+	for (size_t i = 0; i < list->count; i++) {
+		endpoint_format(&list->items[i], ENDPOINT_RPC, texts[i]);
+		urls[i] = texts[i];
+	}
+	w->socket = nngsock_listen(w->loop, urls, list->count,
+	    rpctls_material(w->options.tls, NULL, &tls), RPC_FRAME_MAX, &events,
+	    error);
+	if (w->socket == NULL)
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		struct endpoint bound = list->items[i];
+
+		if (bound.kind != ENDPOINT_UNIX)
+			bound.port = nngsock_port(w->socket, i);
+		endpoint_format(&bound, ENDPOINT_RPC, texts[i]);
+		log_info(w->options.log, log_msg("listening"),
+		    log_str("service", "rpc"), log_str("address", texts[i]));
+	}
+	return true;
+}
+
+struct worker *
+worker_new(
+    uv_loop_t *loop, const struct worker_options *options, struct error *error)
+{
+	struct worker *w = mem_calloc(1, sizeof *w);
+
+	w->loop = loop;
+	w->options = *options;
+	w->reader = rpc_reader_new();
+	if (w->reader == NULL || !bind_all(w, error)) {
+		if (w->reader == NULL)
+			error_set(error, "out of memory");
+		rpc_reader_free(w->reader);
+		free(w);
+		return NULL;
+	}
+	add_metrics(w);
+	outbox_init(&w->outbox, loop, options->name, w->metrics.frames_sent,
+	    w->metrics.results_dropped);
+	w->outbox.socket = w->socket;
+	(void)uv_timer_init(loop, &w->drain_tick);
+	w->drain_tick.data = w;
+	w->handles = 3;
+	return w;
+}
+
+bool
+worker_renew_tls(struct worker *w, struct error *error)
+{
+	struct nngsock_tls tls;
+
+	return nngsock_set_tls(
+	    w->socket, rpctls_material(w->options.tls, NULL, &tls), error);
+}
+
+bool
+worker_relisten(struct worker *w, size_t i, struct error *error)
+{
+	return nngsock_relisten(w->socket, i, error);
+}
+
+bool
+worker_local_url(
+    const struct worker *w, size_t i, char out[static NNGSOCK_URL_MAX])
+{
+	return nngsock_local_url(w->socket, i, out);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct worker *w = handle->data;
+	struct job *job;
+
+	if (--w->handles > 0)
+		return;
+	assert(w->jobs == 0);
+	while ((job = w->spare) != NULL) {
+		w->spare = job->next;
+		free(job);
+	}
+	outbox_fini(&w->outbox);
+	rpc_reader_free(w->reader);
+	free(w);
+}
+
+void
+worker_close(struct worker *w)
+{
+	outbox_flush(&w->outbox);
+	nngsock_close(w->socket);
+	outbox_close(&w->outbox, on_closed, w);
+	uv_close((uv_handle_t *)&w->drain_tick, on_closed);
+}
