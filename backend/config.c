@@ -102,7 +102,7 @@ static const struct config_option options[] = {
 	    .offset = FIELD(queue_max) },
 	{ .name = "USERLI_QUEUE_TIMEOUT",
 	    .type = CONFIG_DURATION,
-	    .fallback = "700ms",
+	    .fallback = "500ms",
 	    .max = 90000,
 	    .help = "Who has waited so long for their turn is answered BUSY, "
 		    "and asked elsewhere; 0 waits until time is up.",

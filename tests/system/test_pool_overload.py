@@ -12,7 +12,6 @@ REQUESTS, DELAY_MS = 10, 100
 CAPACITY = 3 * REQUESTS * 1000 / DELAY_MS  # lookups a second, at most
 TIMES = 4
 TEMP_WITHIN_MS = 1000
-PAUSE_MS = 500  # of a busy machine, which one in a hundred may meet
 GOODPUT = 0.9
 PEAK_S, OVERLOAD_S = 5, 12
 
@@ -44,8 +43,6 @@ def test_four_times_the_load_costs_no_goodput(pool):
     assert overload.rate() >= GOODPUT * peak.rate(), f"{peak}\n{overload}"
     assert not overload["timeout"] and not overload["perm"], str(overload)
     assert overload["temp"] > 0, str(overload)
-    failed = overload["failed"]
-    assert failed["p99_ms"] <= TEMP_WITHIN_MS * SLOWNESS, str(overload)
-    assert failed["max_ms"] <= (TEMP_WITHIN_MS + PAUSE_MS) * SLOWNESS, str(overload)
+    assert overload["failed"]["max_ms"] <= TEMP_WITHIN_MS * SLOWNESS, str(overload)
     after.check_answered(100)
     pool.check_leaks()
