@@ -40,6 +40,16 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures time, so that nothing runs beside it")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "machine" in getattr(item, "fixturenames", ()):
+            item.add_marker("alone")
+
+
 @pytest.fixture
 def keeper():
     keeper = Keeper()
