@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
+#include "common/discovery.h"
 #include "common/mem.h"
-#include "frontend/discovery.h"
 #include "frontend/pool_metrics.h"
 #include "frontend/router.h"
 
@@ -296,6 +296,7 @@ pool_new(uv_loop_t *loop, const struct pool_options *options)
 	struct pool *pool = mem_calloc(1, sizeof *pool);
 	struct discovery_options names = {
 		.endpoints = options->backends,
+		.setting = "BACKEND_URLS",
 		.interval_ms = options->resolve_interval_ms,
 		.addresses_max = POOL_MEMBERS_MAX,
 		.dns = &dns_system,

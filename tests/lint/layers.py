@@ -19,7 +19,7 @@ HOMES = [
     (r"microhttpd\.h", r"common/ops\w*\.[ch]"),
     (r"mbedtls/", r"common/rpctls\.c"),
     (r"jansson\.h", r"backend/userli_json\.c"),
-    (r"resolv\.h|arpa/nameser", r"frontend/(dns|srv)\.c"),
+    (r"resolv\.h|arpa/nameser", r"common/(dns|srv)\.c"),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)

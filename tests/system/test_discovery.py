@@ -15,8 +15,8 @@ NAME = "pool.example"
 OTHER = "other.example"
 SERVICE = f"_userli-bridge._tcp.{NAME}"
 FOLLOWED_S = 10 * SLOWNESS
-FAILED = "host of BACKEND_URLS has no address"
-HEALED = "host of BACKEND_URLS has addresses"
+FAILED = "host has no address"
+HEALED = "host has addresses"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <uv.h>
 
-#include "frontend/dns.h"
+#include "common/dns.h"
 #include "tests/unit/srv_answer.h"
 
 #define FAKE_HOSTS 8

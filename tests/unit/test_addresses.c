@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "frontend/addresses.h"
+#include "common/addresses.h"
 
 #define SET_MAX 100
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "frontend/discovery.h"
+#include "common/discovery.h"
 #include "tests/unit/fake_dns.h"
 
 #define PATIENCE_MS 20000
@@ -86,6 +86,7 @@ static void
 start(struct fixture *f, const char *urls, uint64_t interval_ms, size_t max)
 {
 	struct discovery_options options = { .endpoints = &f->endpoints,
+		.setting = "BACKEND_URLS",
 		.interval_ms = interval_ms,
 		.addresses_max = max,
 		.dns = &f->calls,

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "frontend/srv.h"
+#include "common/srv.h"
 #include "tests/unit/srv_answer.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])

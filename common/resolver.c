@@ -1,4 +1,4 @@
-#include "frontend/resolver.h"
+#include "common/resolver.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -6,10 +6,10 @@
  * says.  A question can be abandoned at any time; its thread then ends
  * whenever it can, or with the process.  Loop's thread only, but for dns_calls.
  */
-#ifndef FRONTEND_RESOLVER_H
-#define FRONTEND_RESOLVER_H
+#ifndef COMMON_RESOLVER_H
+#define COMMON_RESOLVER_H
 
-#include "frontend/dns.h"
+#include "common/dns.h"
 
 #include <uv.h>
 

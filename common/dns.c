@@ -1,4 +1,4 @@
-#include "frontend/dns.h"
+#include "common/dns.h"
 
 #include <arpa/nameser.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <uv.h>
 
 #include "common/mem.h"
-#include "frontend/srv.h"
+#include "common/srv.h"
 
 /* --- The system's resolver ----------------------------------------------- */
 

@@ -1,4 +1,4 @@
-#include "frontend/srv.h"
+#include "common/srv.h"
 
 #include <arpa/inet.h>
 #include <arpa/nameser.h>

@@ -1,5 +1,5 @@
 /*
- * discovery - the addresses behind BACKEND_URLS, now and as they change
+ * discovery - the addresses behind a list of backends, as they change
  *
  * Each host or SRV name is asked of DNS (dns.h) off the loop at start and, from
  * then on, a fixed interval after each answer: DNS's times to live are not seen
@@ -8,14 +8,14 @@
  * A failed or empty answer changes nothing, and one that is failed in part
  * takes nothing away.  Loop's thread only.
  */
-#ifndef FRONTEND_DISCOVERY_H
-#define FRONTEND_DISCOVERY_H
+#ifndef COMMON_DISCOVERY_H
+#define COMMON_DISCOVERY_H
 
 #include <uv.h>
 
+#include "common/addresses.h"
+#include "common/dns.h"
 #include "common/log.h"
-#include "frontend/addresses.h"
-#include "frontend/dns.h"
 
 #define DISCOVERY_RETRY_MS 250 /* at first, while a name has no address */
 
@@ -28,6 +28,7 @@ typedef void (*discovery_found)(void *arg, const struct addresses *all);
 
 struct discovery_options {
 	const struct endpoint_list *endpoints; /* ENDPOINT_POOL; borrowed */
+	const char *setting; /* that names them, for the log; a literal */
 	uint64_t interval_ms;
 	size_t addresses_max;        /* of all names together */
 	const struct dns_calls *dns; /* &dns_system; static */

@@ -4,8 +4,8 @@
  * Pure functions over a DNS answer that may be anything: nothing is read
  * beyond it, and no more records are kept than there is room for.
  */
-#ifndef FRONTEND_SRV_H
-#define FRONTEND_SRV_H
+#ifndef COMMON_SRV_H
+#define COMMON_SRV_H
 
 #include <stdint.h>
 

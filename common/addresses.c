@@ -1,4 +1,4 @@
-#include "frontend/addresses.h"
+#include "common/addresses.h"
 
 #include <stdlib.h>
 

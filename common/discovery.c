@@ -1,9 +1,9 @@
-#include "frontend/discovery.h"
+#include "common/discovery.h"
 
 #include <stdlib.h>
 
 #include "common/mem.h"
-#include "frontend/resolver.h"
+#include "common/resolver.h"
 
 enum source_state {
 	SOURCE_NEW, /* not answered yet */
@@ -42,7 +42,8 @@ set_full(struct discovery *d, bool full)
 {
 	if (full && !d->full)
 		log_error(d->options.log,
-		    log_msg("BACKEND_URLS name more backends than can be used"),
+		    log_msg("the setting names more backends than can be used"),
+		    log_str("setting", d->options.setting),
 		    log_uint("max", d->options.addresses_max));
 	d->full = full;
 }
@@ -68,25 +69,27 @@ tell(struct discovery *d)
 static void
 set_state(struct source *s, enum source_state state, const char *reason)
 {
-	struct log *log = s->discovery->options.log;
+	const struct discovery_options *o = &s->discovery->options;
+	struct log *log = o->log;
 	enum source_state before = s->state;
 
 	if (state == before)
 		return;
 	s->state = state;
 	if (state == SOURCE_FAILED)
-		log_warn(log, log_msg("host of BACKEND_URLS has no address"),
+		log_warn(log, log_msg("host has no address"),
+		    log_str("setting", o->setting),
 		    log_str("host", s->endpoint->host),
 		    log_str("error", reason),
 		    log_uint("kept", s->addresses.count));
 	else if (state == SOURCE_PARTIAL)
-		log_warn(log,
-		    log_msg("host of BACKEND_URLS has addresses that are not "
-			    "known"),
+		log_warn(log, log_msg("host has addresses that are not known"),
+		    log_str("setting", o->setting),
 		    log_str("host", s->endpoint->host),
 		    log_str("error", reason));
 	else if (before != SOURCE_NEW)
-		log_info(log, log_msg("host of BACKEND_URLS has addresses"),
+		log_info(log, log_msg("host has addresses"),
+		    log_str("setting", o->setting),
 		    log_str("host", s->endpoint->host));
 }
 

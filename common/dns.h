@@ -1,5 +1,5 @@
 /*
- * dns - the addresses of one endpoint of BACKEND_URLS, asked of DNS now
+ * dns - the addresses of one endpoint that names backends, asked of DNS now
  *
  * Blocks for as long as the system's resolver does (resolv.conf(5)), so it runs
  * in a thread of its own: see resolver.h.  A name's A and AAAA records are one
@@ -7,12 +7,12 @@
  * lowest priority that has an address every address is one backend.  A target's
  * weight is shared out among its addresses, and the mean weight is 1.
  */
-#ifndef FRONTEND_DNS_H
-#define FRONTEND_DNS_H
+#ifndef COMMON_DNS_H
+#define COMMON_DNS_H
 
 #include <netdb.h>
 
-#include "frontend/addresses.h"
+#include "common/addresses.h"
 
 #define DNS_ADDRESSES_MAX 256 /* of one name; records of an answer, too */
 #define DNS_REASON_MAX 128

@@ -5,8 +5,8 @@
  * order, and only then may it be searched or compared.  It owns its memory.
  * No I/O, safe from any thread that has the set for itself.
  */
-#ifndef FRONTEND_ADDRESSES_H
-#define FRONTEND_ADDRESSES_H
+#ifndef COMMON_ADDRESSES_H
+#define COMMON_ADDRESSES_H
 
 #include "common/endpoint.h"
 
