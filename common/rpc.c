@@ -114,10 +114,32 @@ item_end(struct rpc_writer *w, const struct cursor *c)
 	w->count++;
 }
 
+static void
+put_lookup(struct cursor *c, const struct rpc_call *call)
+{
+	msgpack_pack_map(&c->packer, 2);
+	put_str(c, WIRE_LOOKUP_MAP, call->map);
+	put_bin(c, WIRE_LOOKUP_KEY, call->key);
+}
+
+static void
+put_purge(struct cursor *c, const struct rpc_call *call)
+{
+	msgpack_pack_map(&c->packer,
+	    0u + (call->map.len > 0) + (call->key.len > 0) + call->relay);
+	if (call->map.len > 0)
+		put_str(c, WIRE_PURGE_MAP, call->map);
+	if (call->key.len > 0)
+		put_bin(c, WIRE_PURGE_KEY, call->key);
+	if (call->relay)
+		put_uint(c, WIRE_PURGE_RELAY, 1);
+}
+
 bool
 rpc_add_call(struct rpc_writer *w, const struct rpc_call *call)
 {
-	bool arguments = call->method == RPC_LOOKUP &&
+	bool arguments =
+	    (call->method == RPC_LOOKUP || call->method == RPC_PURGE) &&
 	    call->map.len <= RPC_MAP_NAME_MAX &&
 	    call->key.len <= LOOKUP_KEY_MAX;
 	struct cursor c;
@@ -130,9 +152,10 @@ rpc_add_call(struct rpc_writer *w, const struct rpc_call *call)
 	put_uint(&c, WIRE_CALL_LEFT_MS, call->left_ms);
 	if (arguments) {
 		msgpack_pack_uint8(&c.packer, WIRE_CALL_ARGUMENTS);
-		msgpack_pack_map(&c.packer, 2);
-		put_str(&c, WIRE_LOOKUP_MAP, call->map);
-		put_bin(&c, WIRE_LOOKUP_KEY, call->key);
+		if (call->method == RPC_LOOKUP)
+			put_lookup(&c, call);
+		else
+			put_purge(&c, call);
 	}
 	if (call->request_id != 0)
 		put_uint(&c, WIRE_CALL_REQUEST_ID, call->request_id);

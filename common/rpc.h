@@ -15,9 +15,17 @@
  *
  *   method 1 lookup   arguments { 1: map name (str), 2: key (bin) }
  *   method 2 health   no arguments; OK, DRAINING or BUSY
+ *   method 3 purge    arguments { 1: map name (str), 2: key (bin), 3: relay }
+ *
+ * A purge makes a backend forget answers: of one key, without a map name of all
+ * maps; without a key of all keys.  relay 1: it tells the backends it knows,
+ * with relay 0, so that nothing goes in circles.  OK with the number of answers
+ * forgotten, in decimal.  It changes nothing but what is remembered: to repeat
+ * one does no harm.
  *
  * A call needs its id and its method, a lookup its map name and its key, a
- * result its id and its outcome; what else is omitted is 0 or empty.  str and
+ * purge its arguments, even if there is none in them, a result its id and its
+ * outcome; what else is omitted is 0 or empty.  str and
  * bin are both accepted for a string.  A key that occurs twice counts as it
  * stands last, but each of its values must have the right type.  A number too
  * large for its field counts as the largest that the field holds.
@@ -55,6 +63,7 @@ enum rpc_method {
 	RPC_NONE = 0,
 	RPC_LOOKUP = 1,
 	RPC_HEALTH = 2,
+	RPC_PURGE = 3,
 };
 
 struct rpc_call {
@@ -62,8 +71,10 @@ struct rpc_call {
 	uint32_t method;  /* enum rpc_method, or a newer one: UNIMPLEMENTED */
 	uint32_t left_ms; /* 0 = already expired */
 	uint64_t request_id;
-	struct slice map; /* RPC_LOOKUP: at most RPC_MAP_NAME_MAX bytes */
-	struct slice key; /* RPC_LOOKUP: at most LOOKUP_KEY_MAX bytes */
+	/* Of RPC_LOOKUP and RPC_PURGE, where empty means all of them. */
+	struct slice map; /* at most RPC_MAP_NAME_MAX bytes */
+	struct slice key; /* at most LOOKUP_KEY_MAX bytes */
+	bool relay;       /* RPC_PURGE: tell the other backends */
 	/*
 	 * Set by the reader, ignored by the writer: the call has an id, but
 	 * its method is missing, a field has the wrong type, or its arguments
@@ -102,7 +113,7 @@ void rpc_writer_fini(struct rpc_writer *w);
  * Append a call or a result; its strings are copied.  False, nothing changed,
  * when the frame is full (RPC_CALLS_MAX items or RPC_FRAME_MAX bytes) or memory
  * is out: finish this frame, then try again on an empty one, where only want of
- * memory can refuse it.  Therefore a lookup whose map or key is over its limit
+ * memory can refuse it.  Therefore a call whose map or key is over its limit
  * is sent without arguments (invalid at the other end), an OK with more than
  * LOOKUP_REPLY_MAX bytes becomes PERM, and a longer reason is cut.
  */

@@ -107,6 +107,45 @@ read_lookup(const msgpack_object *arguments, struct rpc_call *call)
 	return true;
 }
 
+/* A purge's map name or key: one that is given is not empty, since that would
+ * look like none, which means all. */
+static bool
+get_purged(const msgpack_object *o, size_t max, struct slice *out)
+{
+	return get_string(o, out) && out->len > 0 && out->len <= max;
+}
+
+/* Read what to purge; false when an argument is wrong or there is no place for
+ * any. */
+static bool
+read_purge(const msgpack_object *arguments, struct rpc_call *call)
+{
+	struct slice map = { 0 };
+	struct slice key = { 0 };
+	uint64_t relay = 0;
+	bool ok = true;
+
+	if (arguments == NULL || arguments->type != MSGPACK_OBJECT_MAP)
+		return false;
+	for (uint32_t i = 0; i < arguments->via.map.size; i++) {
+		const msgpack_object_kv *pair = &arguments->via.map.ptr[i];
+		int tag = key_of(pair);
+
+		if (tag == WIRE_PURGE_MAP)
+			ok &= get_purged(&pair->val, RPC_MAP_NAME_MAX, &map);
+		else if (tag == WIRE_PURGE_KEY)
+			ok &= get_purged(&pair->val, LOOKUP_KEY_MAX, &key);
+		else if (tag == WIRE_PURGE_RELAY)
+			ok &= get_uint(&pair->val, &relay);
+	}
+	if (!ok)
+		return false;
+	call->map = map;
+	call->key = key;
+	call->relay = relay != 0;
+	return true;
+}
+
 /* Read one call; false when it has no id. */
 static bool
 read_call(const msgpack_object *o, struct rpc_call *call)
@@ -144,7 +183,8 @@ read_call(const msgpack_object *o, struct rpc_call *call)
 		}
 	}
 	call->invalid = !has_method || !fields_ok ||
-	    (call->method == RPC_LOOKUP && !read_lookup(arguments, call));
+	    (call->method == RPC_LOOKUP && !read_lookup(arguments, call)) ||
+	    (call->method == RPC_PURGE && !read_purge(arguments, call));
 	return has_id;
 }
 

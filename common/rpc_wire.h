@@ -29,6 +29,12 @@ enum wire_lookup {
 	WIRE_LOOKUP_KEY = 2,
 };
 
+enum wire_purge {
+	WIRE_PURGE_MAP = 1,
+	WIRE_PURGE_KEY = 2,
+	WIRE_PURGE_RELAY = 3,
+};
+
 enum wire_result {
 	WIRE_RESULT_ID = 1,
 	WIRE_RESULT_OUTCOME = 2,
