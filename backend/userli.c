@@ -378,6 +378,12 @@ userli_ready(const struct userli *u, const char **reason)
 	return u->ready;
 }
 
+bool
+userli_unwell(const struct userli *u)
+{
+	return pause_left_s(u) > 0;
+}
+
 static void
 on_closed(uv_handle_t *handle)
 {

@@ -48,6 +48,13 @@ void userli_lookup(struct userli *u, enum lookup_map map, struct slice key,
 bool userli_ready(const struct userli *u, const char **reason);
 
 /*
+ * Whether userli is known to fail: a lookup now would be answered TEMP at once,
+ * without a request.  It ends by itself, with the first check that succeeds: no
+ * lookup is needed for that.  False says only that userli would be asked.
+ */
+bool userli_unwell(const struct userli *u);
+
+/*
  * Stop the checks; free once outstanding calls have ended and the loop has
  * closed the timers.  Close http first; no lookup may follow.
  */
