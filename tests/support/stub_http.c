@@ -81,6 +81,9 @@ on_connection(uv_stream_t *listener, int status)
 		CHECK(uv_pipe_init(s->loop, &c->handle.pipe, 0) == 0);
 	c->handle.stream.data = c;
 	CHECK(uv_accept(listener, &c->handle.stream) == 0);
+	/* A response is several writes; none waits for an acknowledgement. */
+	if (listener->type == UV_TCP)
+		CHECK(uv_tcp_nodelay(&c->handle.tcp, 1) == 0);
 	DL_APPEND(s->open, c);
 	s->connections++;
 	CHECK(uv_read_start(&c->handle.stream, on_room, on_read) == 0);
