@@ -13,9 +13,8 @@
 #include "frontend/router.h"
 
 #define SPARE_MAX 1024 /* lookups kept for reuse */
-/* One that was refused after this long is not asked for again: another backend
- * may hold it for as long as USERLI_QUEUE_TIMEOUT, and the client should know
- * within a second. */
+/* One refused after this long is not asked for again: with another backend's
+ * USERLI_QUEUE_TIMEOUT on top, the client should know within a second. */
 #define BUSY_PATIENCE_MS 400
 
 enum lookup_state {
