@@ -27,6 +27,22 @@ lead(struct flight *f, struct flight_item *item, unsigned hash)
 }
 
 struct flight_item *
+flight_find(const struct flight *f, enum lookup_map map, struct slice key)
+{
+	struct flight_item *leader;
+
+	HASH_FIND_BYHASHVALUE(hh, f->leaders[map], key.ptr, (unsigned)key.len,
+	    hash_of(f, key), leader);
+	return leader;
+}
+
+void
+flight_leave(struct flight_item *leader, struct flight_item *item)
+{
+	DL_DELETE(leader->waiters, item);
+}
+
+struct flight_item *
 flight_join(struct flight *f, struct flight_item *item, enum lookup_map map,
     struct slice key)
 {

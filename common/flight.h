@@ -34,6 +34,13 @@ void flight_init(struct flight *f);
 struct flight_item *flight_join(struct flight *f, struct flight_item *item,
     enum lookup_map map, struct slice key);
 
+/* Who leads for a key, or NULL. */
+struct flight_item *flight_find(
+    const struct flight *f, enum lookup_map map, struct slice key);
+
+/* Stop waiting for leader. */
+void flight_leave(struct flight_item *leader, struct flight_item *item);
+
 /* The flight is over: take the leader out and return those who waited for it,
  * a utlist. */
 struct flight_item *flight_land(struct flight *f, struct flight_item *leader);

@@ -74,6 +74,26 @@ whoever_waited_first_inherits_the_lead(void **state)
 }
 
 static void
+who_leads_can_be_found_and_who_waits_can_leave(void **state)
+{
+	struct flight f;
+	struct flight_item a, b, c;
+
+	(void)state;
+	flight_init(&f);
+	assert_null(flight_find(&f, LOOKUP_ALIAS, KEY));
+	assert_null(flight_join(&f, &a, LOOKUP_ALIAS, KEY));
+	assert_ptr_equal(flight_find(&f, LOOKUP_ALIAS, KEY), &a);
+	assert_null(flight_find(&f, LOOKUP_SENDERS, KEY));
+	(void)flight_join(&f, &b, LOOKUP_ALIAS, KEY);
+	(void)flight_join(&f, &c, LOOKUP_ALIAS, KEY);
+	flight_leave(&a, &b);
+	assert_ptr_equal(flight_land(&f, &a), &c);
+	assert_null(c.next);
+	assert_null(flight_find(&f, LOOKUP_ALIAS, KEY));
+}
+
+static void
 many_flights_at_once_keep_apart(void **state)
 {
 	static struct flight_item items[5000];
@@ -102,6 +122,8 @@ main(void)
 		cmocka_unit_test(the_first_leads_and_equal_ones_wait_in_order),
 		cmocka_unit_test(other_maps_and_other_keys_do_not_share),
 		cmocka_unit_test(whoever_waited_first_inherits_the_lead),
+		cmocka_unit_test(
+		    who_leads_can_be_found_and_who_waits_can_leave),
 		cmocka_unit_test(many_flights_at_once_keep_apart),
 	};
 
