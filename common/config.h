@@ -66,7 +66,9 @@ struct config_option {
 	const char *name; /* "USERLI_TIMEOUT" */
 	enum config_type type;
 	unsigned flags;
-	const char *fallback; /* the default, written as a user would; "" */
+	/* The default, written as a user would; ""; or the name of an option
+	 * further up in the table, whose value it then is. */
+	const char *fallback;
 	/* Of integers, modes, durations (ms), sizes (bytes); max 0 = none. */
 	uint64_t min, max;
 	const char *const *choices; /* NULL-terminated, for CONFIG_CHOICE */

@@ -246,6 +246,20 @@ read_credential(struct config *config, size_t i, const char *directory)
 		config_found_clear(found);
 }
 
+/* The text of an option's default; an option further up has its text. */
+static const char *
+default_text(const struct config *config, size_t i)
+{
+	const char *fallback = config->program->options[i].fallback;
+	struct config_match match =
+	    config_option_by_name(config->program, slice_of(fallback));
+
+	if (!match.is_found || match.is_file)
+		return fallback;
+	assert(match.index < i);
+	return config->found[match.index].text;
+}
+
 void
 config_source_resolve(struct config *config, char *const envp[])
 {
@@ -263,6 +277,6 @@ config_source_resolve(struct config *config, char *const envp[])
 		    credentials[0] != '\0')
 			read_credential(config, i, credentials);
 		if (found->text == NULL && found->path == NULL)
-			found->text = mem_strdup(option->fallback);
+			found->text = mem_strdup(default_text(config, i));
 	}
 }

@@ -742,6 +742,46 @@ what_print_shows_reads_back_as_the_same_but_for_secrets(void **state)
 	expect_error(&back, 78, "in place of a secret");
 }
 
+static void
+a_default_may_be_another_settings_value(void **state)
+{
+	static const struct config_option pair[] = {
+		{ .name = "USERLI_FIRST",
+		    .type = CONFIG_DURATION,
+		    .fallback = "5s",
+		    .help = "The first.",
+		    .offset = 0 },
+		{ .name = "USERLI_SECOND",
+		    .type = CONFIG_DURATION,
+		    .fallback = "USERLI_FIRST",
+		    .help = "The second.",
+		    .offset = sizeof(uint64_t) },
+	};
+	static const struct config_program p = { .name = "userli-test",
+		.summary = "Tests.",
+		.options = pair,
+		.count = COUNT(pair),
+		.settings_size = 2 * sizeof(uint64_t) };
+	static const struct {
+		struct start start;
+		uint64_t want[2];
+	} cases[] = {
+		{ { .envp = { NULL } }, { 5000, 5000 } },
+		{ { .envp = { "USERLI_FIRST=2s" } }, { 2000, 2000 } },
+		{ { .envp = { "USERLI_SECOND=3s" } }, { 5000, 3000 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct start s = cases[i].start;
+
+		run_program(&p, &s);
+		assert_memory_equal(
+		    settings_of(&s), cases[i].want, sizeof cases[i].want);
+		config_free(s.config);
+	}
+}
+
 /* --- The programs' own tables ------------------------------------------------
  */
 
@@ -780,6 +820,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_default_may_be_another_settings_value),
 		cmocka_unit_test(
 		    a_flag_beats_the_environment_beats_the_file_beats_the_default),
 		cmocka_unit_test(
