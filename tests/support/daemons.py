@@ -159,6 +159,9 @@ class Daemon(Program):
 
 
 class Backend(Daemon):
+    """Most tests look at what reaches userli: no cache, unless they ask for it
+    (LOOKUP_CACHE_TTL=None for the default)."""
+
     def __init__(
         self, userli_url, arguments=(), private=True, launcher=(), **settings
     ):
@@ -166,6 +169,7 @@ class Backend(Daemon):
             "BACKEND_LISTEN_URL": "tcp://127.0.0.1:0",
             "USERLI_BASE_URL": userli_url,
             "USERLI_TOKEN": TOKEN,
+            "LOOKUP_CACHE_TTL": "0",
             **settings,
         }
         super().__init__("userli-bridge-backend", env, arguments, private, launcher)

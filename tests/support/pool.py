@@ -149,7 +149,6 @@ class Pool:
         self.set_delay(delay_ms)
         self._backend_settings = {
             "POSTFIX_RECIPIENT_DELIMITER": "+",
-            "LOOKUP_CACHE_TTL": "0",
             **(backend or {}),
         }
         self._frontend_settings = frontend or {}
