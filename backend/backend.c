@@ -30,7 +30,7 @@ struct backend {
 	struct ops *ops;
 	struct http *http;
 	struct userli *userli;
-	struct resolve resolve;
+	struct resolve *resolve;
 	struct rpctls *tls;
 	struct worker *worker;
 	struct selfprobe *selfprobe; /* NULL once draining */
@@ -67,6 +67,8 @@ close_parts(struct backend *b)
 {
 	guard_stop(&b->guard);
 	stop_probing(b);
+	if (b->resolve != NULL)
+		resolve_close(b->resolve);
 	if (b->http != NULL)
 		http_close(b->http);
 	if (b->userli != NULL)
@@ -143,6 +145,31 @@ name_backend(struct backend *b)
 	    host[0] != '\0' ? host : "backend", (long)getpid());
 }
 
+static void
+start_resolve(struct backend *b)
+{
+	const struct backend_settings *s = b->settings;
+	struct resolve_options options = {
+		.userli = b->userli,
+		.delimiter = slice_of(s->delimiter),
+		.propagate_extension = s->propagate_extension,
+		.gate = s->gate,
+		.answers = { .ttl_ms = s->cache_ttl_ms,
+		    .stale_ttl_ms = s->stale_ttl_ms },
+		.cache_bytes_max = (size_t)s->cache_bytes_max,
+		.stale_after_ms = s->stale_after_ms,
+		.fetch_limit_ms = s->userli_timeout_ms,
+		/* Who waits for userli comes first. */
+		.refreshes_max = (size_t)(s->requests_max + 3) / 4,
+		.metrics = b->metrics,
+		.log = b->log,
+	};
+
+	memcpy(options.answers.negative_ttl_ms, s->map_negative_ttl_ms,
+	    sizeof s->map_negative_ttl_ms);
+	b->resolve = resolve_new(&b->loop, &options);
+}
+
 static bool
 start_upstream(struct backend *b, struct error *error)
 {
@@ -163,8 +190,7 @@ start_upstream(struct backend *b, struct error *error)
 	if (b->http == NULL)
 		return false;
 	b->userli = userli_new(&b->loop, b->http, b->metrics, b->log);
-	b->resolve = (struct resolve){ .userli = b->userli,
-		.delimiter = slice_of(s->delimiter) };
+	start_resolve(b);
 	return true;
 }
 
@@ -188,7 +214,7 @@ start_worker(struct backend *b, struct error *error)
 		.tls = b->tls,
 		.name = slice_of(b->name),
 		.calls_max = (size_t)b->settings->calls_max,
-		.resolve = &b->resolve,
+		.resolve = b->resolve,
 		.metrics = b->metrics,
 		.log = b->log,
 	};

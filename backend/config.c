@@ -5,6 +5,14 @@
 #include "common/log.h"
 
 #define FIELD(name) offsetof(struct backend_settings, name)
+#define DAY_MS 86400000
+#define NEGATIVE_TTL(map, text)                                               \
+	{                                                                     \
+		.name = "LOOKUP_NEGATIVE_TTL_" #map, .type = CONFIG_DURATION, \
+		.fallback = (text), .max = DAY_MS,                            \
+		.help = "The same, for this map alone.",                      \
+		.offset = FIELD(map_negative_ttl_ms[LOOKUP_##map])            \
+	}
 
 static bool
 check_base_url(const char *text, struct error *error)
@@ -107,12 +115,59 @@ static const struct config_option options[] = {
 	    .help = "Who has waited so long for their turn is answered BUSY, "
 		    "and asked elsewhere; 0 waits until time is up.",
 	    .offset = FIELD(queue_timeout_ms) },
+	{ .name = "LOOKUP_CACHE_TTL",
+	    .type = CONFIG_DURATION,
+	    .fallback = "300s",
+	    .max = DAY_MS,
+	    .help = "How long what userli has found is told again unasked; 0 "
+		    "asks userli every time.",
+	    .offset = FIELD(cache_ttl_ms) },
+	{ .name = "LOOKUP_NEGATIVE_TTL",
+	    .type = CONFIG_DURATION,
+	    .fallback = "10s",
+	    .max = DAY_MS,
+	    .help = "The same for what userli does not know.",
+	    .offset = FIELD(negative_ttl_ms) },
+	NEGATIVE_TTL(ALIAS, "LOOKUP_NEGATIVE_TTL"),
+	NEGATIVE_TTL(DOMAIN, "60s"),
+	NEGATIVE_TTL(MAILBOX, "LOOKUP_NEGATIVE_TTL"),
+	NEGATIVE_TTL(SENDERS, "LOOKUP_NEGATIVE_TTL"),
+	{ .name = "CACHE_MAX_BYTES",
+	    .type = CONFIG_SIZE,
+	    .fallback = "64MiB",
+	    .min = 1048576,
+	    .max = UINT64_C(1) << 40,
+	    .help = "Memory for answers; those longest unused give way.",
+	    .offset = FIELD(cache_bytes_max) },
+	{ .name = "LOOKUP_STALE_TTL",
+	    .type = CONFIG_DURATION,
+	    .fallback = "24h",
+	    .max = UINT64_C(30) * DAY_MS,
+	    .help = "How much longer what userli has found is told while "
+		    "userli fails; 0 never tells it.",
+	    .offset = FIELD(stale_ttl_ms) },
+	{ .name = "STALE_AFTER",
+	    .type = CONFIG_DURATION,
+	    .fallback = "1.8s",
+	    .max = 90000,
+	    .help = "Who has waited so long for a slow userli is told it, too.",
+	    .offset = FIELD(stale_after_ms) },
+	{ .name = "KNOWN_DOMAIN_GATE",
+	    .type = CONFIG_BOOL,
+	    .fallback = "1",
+	    .help = "Asks userli for addresses only if it has their domain.",
+	    .offset = FIELD(gate) },
 	{ .name = "POSTFIX_RECIPIENT_DELIMITER",
 	    .type = CONFIG_STRING,
 	    .fallback = "",
 	    .help = "Postfix's recipient_delimiter: user+ext is looked up as "
 		    "user.",
 	    .offset = FIELD(delimiter) },
+	{ .name = "POSTFIX_PROPAGATE_EXTENSION",
+	    .type = CONFIG_BOOL,
+	    .fallback = "0",
+	    .help = "1 adds the +ext of user+ext to what an alias stands for.",
+	    .offset = FIELD(propagate_extension) },
 	{ .name = "SHUTDOWN_TIMEOUT",
 	    .type = CONFIG_DURATION,
 	    .fallback = "8s",

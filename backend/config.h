@@ -8,6 +8,7 @@
 #define BACKEND_CONFIG_H
 
 #include "common/config.h"
+#include "common/lookup.h"
 #include "common/rpctls.h"
 
 struct backend_settings {
@@ -25,7 +26,15 @@ struct backend_settings {
 	uint64_t requests_max;
 	uint64_t queue_max;
 	uint64_t queue_timeout_ms;
+	uint64_t cache_ttl_ms;
+	uint64_t negative_ttl_ms; /* the default of those for each map */
+	uint64_t map_negative_ttl_ms[LOOKUP_MAPS];
+	uint64_t cache_bytes_max;
+	uint64_t stale_ttl_ms;
+	uint64_t stale_after_ms;
+	bool gate;
 	char *delimiter;
+	bool propagate_extension;
 	uint64_t shutdown_timeout_ms;
 	struct endpoint_list metrics_listen;
 	int log_level;

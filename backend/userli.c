@@ -384,6 +384,15 @@ userli_unwell(const struct userli *u)
 	return pause_left_s(u) > 0;
 }
 
+bool
+userli_crowded(const struct userli *u)
+{
+	struct http_stats stats;
+
+	http_stats(u->http, &stats);
+	return stats.queued > 0;
+}
+
 static void
 on_closed(uv_handle_t *handle)
 {

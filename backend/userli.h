@@ -54,6 +54,9 @@ bool userli_ready(const struct userli *u, const char **reason);
  */
 bool userli_unwell(const struct userli *u);
 
+/* Whether lookups wait for their turn: it has more to do than it can. */
+bool userli_crowded(const struct userli *u);
+
 /*
  * Stop the checks; free once outstanding calls have ended and the loop has
  * closed the timers.  Close http first; no lookup may follow.

@@ -23,7 +23,7 @@ struct worker_options {
 	const struct rpctls *tls; /* borrowed; may be NULL */
 	struct slice name;        /* of this backend, borrowed */
 	size_t calls_max;         /* jobs at once; more are answered BUSY */
-	const struct resolve *resolve;
+	struct resolve *resolve;  /* borrowed */
 	struct metrics *metrics;
 	struct log *log;
 };
