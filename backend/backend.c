@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "backend/cache_keeper.h"
 #include "backend/http.h"
 #include "backend/resolve.h"
 #include "backend/selfprobe.h"
@@ -31,9 +32,11 @@ struct backend {
 	struct http *http;
 	struct userli *userli;
 	struct resolve *resolve;
+	struct cache_keeper *keeper;
 	struct rpctls *tls;
 	struct worker *worker;
 	struct selfprobe *selfprobe; /* NULL once draining */
+	bool drained, saved;         /* all is answered; the cache is kept */
 	int status;                  /* to exit with */
 	char name[RPC_BACKEND_NAME_MAX + 1];
 };
@@ -67,6 +70,8 @@ close_parts(struct backend *b)
 {
 	guard_stop(&b->guard);
 	stop_probing(b);
+	if (b->keeper != NULL)
+		cache_keeper_close(b->keeper);
 	if (b->resolve != NULL)
 		resolve_close(b->resolve);
 	if (b->http != NULL)
@@ -80,10 +85,10 @@ close_parts(struct backend *b)
 }
 
 static void
-on_drained(void *arg)
+end_when_done(struct backend *b)
 {
-	struct backend *b = arg;
-
+	if (!b->drained || !b->saved)
+		return;
 	if (b->status == SERVICE_EXIT_OK)
 		service_drained(&b->service);
 	close_parts(b);
@@ -91,15 +96,38 @@ on_drained(void *arg)
 }
 
 static void
+on_drained(void *arg)
+{
+	struct backend *b = arg;
+
+	b->drained = true;
+	end_when_done(b);
+}
+
+static void
+on_saved(void *arg)
+{
+	struct backend *b = arg;
+
+	b->saved = true;
+	end_when_done(b);
+}
+
+static void
 on_drain(void *arg)
 {
 	struct backend *b = arg;
 
+	if (worker_draining(b->worker))
+		return;
 	service_limit_drain(&b->service, b->settings->shutdown_timeout_ms);
 	guard_stop(&b->guard);
 	if (b->selfprobe != NULL)
 		selfprobe_pause(b->selfprobe);
 	worker_drain(b->worker, on_drained, b);
+	/* What the last lookups bring is missing from it, for the sake of
+	 * the time that both may take. */
+	cache_keeper_finish(b->keeper, on_saved, b);
 }
 
 /* A listener is beyond help: who is connected is still served to the end. */
@@ -170,6 +198,27 @@ start_resolve(struct backend *b)
 	b->resolve = resolve_new(&b->loop, &options);
 }
 
+static void
+start_keeping(struct backend *b)
+{
+	const struct backend_settings *s = b->settings;
+	struct cache *cache = resolve_cache(b->resolve);
+	struct cache_keeper_options options = {
+		.path = cache != NULL ? s->cache_file : "",
+		.interval_ms = s->cache_file_interval_ms,
+		.stale_ttl_ms = s->stale_ttl_ms,
+		.origin = s->base_url,
+		.cache = cache,
+		.metrics = b->metrics,
+		.log = b->log,
+	};
+
+	if (cache == NULL && s->cache_file[0] != '\0')
+		log_warn(b->log,
+		    log_msg("CACHE_FILE is not used: LOOKUP_CACHE_TTL is 0"));
+	b->keeper = cache_keeper_new(&b->loop, &options);
+}
+
 static bool
 start_upstream(struct backend *b, struct error *error)
 {
@@ -191,6 +240,7 @@ start_upstream(struct backend *b, struct error *error)
 		return false;
 	b->userli = userli_new(&b->loop, b->http, b->metrics, b->log);
 	start_resolve(b);
+	start_keeping(b);
 	return true;
 }
 

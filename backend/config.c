@@ -22,6 +22,17 @@ check_base_url(const char *text, struct error *error)
 	return http_url_parse(text, &url, error);
 }
 
+static bool
+check_cache_file(const char *text, struct error *error)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || (text[0] == '/' && text[len - 1] != '/'))
+		return true;
+	error_set(error, "must be the absolute path of a file");
+	return false;
+}
+
 static const struct config_option options[] = {
 	{ .name = "BACKEND_LISTEN_URL",
 	    .type = CONFIG_ENDPOINTS,
@@ -139,6 +150,20 @@ static const struct config_option options[] = {
 	    .max = UINT64_C(1) << 40,
 	    .help = "Memory for answers; those longest unused give way.",
 	    .offset = FIELD(cache_bytes_max) },
+	{ .name = "CACHE_FILE",
+	    .type = CONFIG_STRING,
+	    .fallback = "",
+	    .help = "Keeps answers over a restart, in a directory of its own, "
+		    "mode 0700; empty keeps none.",
+	    .offset = FIELD(cache_file),
+	    .check = check_cache_file },
+	{ .name = "CACHE_FILE_INTERVAL",
+	    .type = CONFIG_DURATION,
+	    .fallback = "5m",
+	    .min = 100,
+	    .max = DAY_MS,
+	    .help = "How often it is written, besides at the end.",
+	    .offset = FIELD(cache_file_interval_ms) },
 	{ .name = "LOOKUP_STALE_TTL",
 	    .type = CONFIG_DURATION,
 	    .fallback = "24h",
@@ -173,7 +198,8 @@ static const struct config_option options[] = {
 	    .fallback = "8s",
 	    .min = 100,
 	    .max = 300000,
-	    .help = "How long lookups in flight may take after SIGTERM.",
+	    .help = "How long lookups in flight and CACHE_FILE may take after "
+		    "SIGTERM.",
 	    .offset = FIELD(shutdown_timeout_ms) },
 	{ .name = "METRICS_LISTEN_ADDR",
 	    .type = CONFIG_ENDPOINTS,

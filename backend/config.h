@@ -30,6 +30,8 @@ struct backend_settings {
 	uint64_t negative_ttl_ms; /* the default of those for each map */
 	uint64_t map_negative_ttl_ms[LOOKUP_MAPS];
 	uint64_t cache_bytes_max;
+	char *cache_file;
+	uint64_t cache_file_interval_ms;
 	uint64_t stale_ttl_ms;
 	uint64_t stale_after_ms;
 	bool gate;

@@ -1,0 +1,409 @@
+#include "backend/cache_keeper.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <xxhash.h>
+
+#include "backend/cache_file.h"
+#include "common/mem.h"
+
+enum state {
+	STATE_IDLE,
+	STATE_SAVING,
+	STATE_SAVING_ONE_MORE, /* a last save follows */
+	STATE_SAVING_LAST,
+	STATE_FINISHED,
+};
+
+enum operation {
+	OPERATION_LOAD,
+	OPERATION_SAVE,
+	OPERATIONS,
+};
+
+/* A save under way.  While a slice is with the worker, only the worker touches
+ * slice, file, error and failed. */
+struct save {
+	struct cache_cursor cursor;
+	struct cache_codec codec;
+	uint64_t now_ms; /* as of when ages are told */
+	unsigned looked_at;
+	bool last; /* the slice ends the file */
+	bool failed;
+	struct buffer slice;
+	struct cache_file file;
+	struct error error;
+};
+
+struct cache_keeper {
+	struct cache_keeper_options options;
+	uint64_t origin;
+	uv_loop_t *loop;
+	uv_timer_t timer;
+	uv_work_t work;
+	enum state state;
+	struct save save;
+	bool closing;
+	bool timer_closed;
+	void (*done)(void *arg); /* NULL: nobody waits */
+	void *arg;
+	struct metrics_gauge *loaded_entries;
+	struct metrics_gauge *saved_entries;
+	struct metrics_gauge *saved_at;
+	struct metrics_counter *failures[OPERATIONS];
+};
+
+static void
+enter(struct cache_keeper *k, enum state state)
+{
+	static const char *const names[] = {
+		[STATE_IDLE] = "idle",
+		[STATE_SAVING] = "saving",
+		[STATE_SAVING_ONE_MORE] = "saving, one more to come",
+		[STATE_SAVING_LAST] = "saving a last time",
+		[STATE_FINISHED] = "finished",
+	};
+
+	log_debug(k->options.log, log_msg("cache keeper"),
+	    log_str("from", names[k->state]), log_str("to", names[state]));
+	k->state = state;
+}
+
+static bool
+saving(const struct cache_keeper *k)
+{
+	return k->state != STATE_IDLE && k->state != STATE_FINISHED;
+}
+
+static uint64_t
+wall_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void
+fail(struct cache_keeper *k, enum operation operation, const char *what,
+    const struct error *error)
+{
+	metrics_inc(k->failures[operation]);
+	log_warn(k->options.log, log_msg(what), log_str("error", error->text));
+}
+
+/* In a thread of the pool. */
+static void
+on_work(uv_work_t *work)
+{
+	struct cache_keeper *k = work->data;
+	struct save *save = &k->save;
+	struct cache_file *file = &save->file;
+
+	if (file->fd < 0 &&
+	    !cache_file_create(file, k->options.path, &save->error)) {
+		save->failed = true;
+		return;
+	}
+	if (!cache_file_append(
+		file, buffer_slice(&save->slice), &save->error)) {
+		cache_file_abort(file);
+		save->failed = true;
+		return;
+	}
+	if (save->last && !cache_file_commit(file, &save->error))
+		save->failed = true;
+}
+
+static bool
+on_entry(void *arg, const struct cache_entry *entry)
+{
+	struct cache_keeper *k = arg;
+	struct save *save = &k->save;
+	struct cache_codec_record record;
+
+	if (save->looked_at++ == CACHE_KEEPER_SLICE_ENTRIES)
+		return false;
+	if (!cache_codec_worth(entry, save->now_ms, k->options.stale_ttl_ms))
+		return true;
+	if (entry->key.len > LOOKUP_KEY_MAX ||
+	    entry->value.len > LOOKUP_REPLY_MAX)
+		return true; /* none is */
+	record = cache_codec_record_of(entry, save->now_ms);
+	return cache_codec_put_record(&save->codec, &save->slice, &record);
+}
+
+static void on_written(uv_work_t *work, int status);
+
+/* Encode the next slice and hand it to the worker. */
+static void
+save_slice(struct cache_keeper *k)
+{
+	struct save *save = &k->save;
+
+	save->looked_at = 0;
+	if (cache_walk(k->options.cache, &save->cursor, on_entry, k))
+		save->last = cache_codec_put_end(&save->codec, &save->slice);
+	k->work.data = k;
+	/* Fails only without a callback. */
+	(void)uv_queue_work(k->loop, &k->work, on_work, on_written);
+}
+
+static void
+save_begin(struct cache_keeper *k, enum state state)
+{
+	struct save *save = &k->save;
+	struct cache_codec_head head = { .origin = k->origin };
+	bool room;
+
+	enter(k, state);
+	*save = (struct save){ .file.fd = -1 };
+	/* All room at once: a part that finds none ends the slice. */
+	buffer_init(&save->slice, CACHE_KEEPER_SLICE_BYTES);
+	room = buffer_reserve(&save->slice, CACHE_KEEPER_SLICE_BYTES) != NULL;
+	uv_update_time(k->loop); /* so that both clocks show the same moment */
+	save->now_ms = uv_now(k->loop);
+	head.written_ms = wall_ms();
+	if (!room || !cache_codec_put_head(&save->codec, &save->slice, &head))
+		abort(); /* out of memory */
+	save_slice(k);
+}
+
+static void
+account(struct cache_keeper *k)
+{
+	const struct save *save = &k->save;
+
+	if (save->failed) {
+		fail(k, OPERATION_SAVE,
+		    "cache not saved, the file of last time stays",
+		    &save->error);
+		return;
+	}
+	metrics_set(k->saved_entries, (double)save->codec.records);
+	metrics_set(k->saved_at, (double)wall_ms() / 1000);
+	log_debug(k->options.log, log_msg("cache saved"),
+	    log_uint("entries", save->codec.records));
+}
+
+static void
+tell_finished(struct cache_keeper *k)
+{
+	void (*done)(void *arg) = k->done;
+
+	k->done = NULL;
+	if (done != NULL)
+		done(k->arg);
+}
+
+static void
+free_when_closed(struct cache_keeper *k)
+{
+	if (k->timer_closed && !saving(k))
+		free(k);
+}
+
+static void
+save_end(struct cache_keeper *k)
+{
+	enum state was = k->state;
+
+	buffer_fini(&k->save.slice);
+	account(k);
+	if (k->closing) {
+		enter(k, STATE_FINISHED);
+		free_when_closed(k);
+	} else if (was == STATE_SAVING_ONE_MORE) {
+		save_begin(k, STATE_SAVING_LAST);
+	} else if (was == STATE_SAVING_LAST) {
+		enter(k, STATE_FINISHED);
+		tell_finished(k);
+	} else {
+		enter(k, STATE_IDLE);
+	}
+}
+
+static void
+on_written(uv_work_t *work, int status)
+{
+	struct cache_keeper *k = work->data;
+	struct save *save = &k->save;
+
+	(void)status; /* nobody cancels it */
+	if (k->closing && !save->last && !save->failed) {
+		cache_file_abort(&save->file);
+		error_set(&save->error, "stopped before its end");
+		save->failed = true;
+	}
+	if (save->last || save->failed) {
+		save_end(k);
+		return;
+	}
+	buffer_clear(&save->slice);
+	save_slice(k);
+}
+
+static void
+on_interval(uv_timer_t *timer)
+{
+	struct cache_keeper *k = timer->data;
+
+	if (k->state == STATE_IDLE)
+		save_begin(k, STATE_SAVING);
+	else
+		log_warn(k->options.log,
+		    log_msg("cache is still being saved: is the disk slow?"));
+}
+
+static void
+add_metrics(struct cache_keeper *k, struct metrics *m)
+{
+	static const char *const labels[] = { "operation", NULL };
+	struct metrics_family *failures =
+	    metrics_counters(m, "cache_file_failures_total",
+		"Times that CACHE_FILE could not be loaded or saved", labels);
+
+	k->loaded_entries = metrics_gauge(
+	    metrics_gauges(m, "cache_file_loaded_entries",
+		"Answers that the start took from CACHE_FILE", NULL),
+	    NULL);
+	k->saved_entries =
+	    metrics_gauge(metrics_gauges(m, "cache_file_saved_entries",
+			      "Answers in CACHE_FILE as last saved", NULL),
+		NULL);
+	k->saved_at = metrics_gauge(
+	    metrics_gauges(m, "cache_file_saved_timestamp_seconds",
+		"When CACHE_FILE was last saved, 0 = not yet", NULL),
+	    NULL);
+	k->failures[OPERATION_LOAD] =
+	    metrics_counter(failures, (const char *const[]){ "load", NULL });
+	k->failures[OPERATION_SAVE] =
+	    metrics_counter(failures, (const char *const[]){ "save", NULL });
+}
+
+struct load {
+	struct cache_keeper *k;
+	uint64_t now_ms, wall_ms;
+};
+
+static void
+on_record(void *arg, const struct cache_codec_head *head,
+    const struct cache_codec_record *record)
+{
+	const struct load *load = arg;
+	const struct cache_keeper_options *o = &load->k->options;
+	struct cache_entry entry =
+	    cache_codec_entry_of(record, head, load->now_ms, load->wall_ms);
+
+	if (cache_codec_worth(&entry, load->now_ms, o->stale_ttl_ms))
+		cache_put(o->cache, entry.map, entry.key, entry.outcome,
+		    entry.value, entry.stored_ms, entry.fresh_until_ms);
+}
+
+static void
+set_aside(struct cache_keeper *k, const struct error *reason)
+{
+	struct error error;
+
+	fail(k, OPERATION_LOAD,
+	    "cache file is damaged: set aside as .damaged, starting without",
+	    reason);
+	if (!cache_file_set_aside(k->options.path, &error))
+		log_warn(k->options.log,
+		    log_msg("damaged cache file stays where it is"),
+		    log_str("error", error.text));
+}
+
+static void
+load_file(struct cache_keeper *k)
+{
+	struct load load = { .k = k, .wall_ms = wall_ms() };
+	struct cache_file_reading reading = {
+		.origin = k->origin, .record = on_record, .arg = &load
+	};
+	struct cache_stats stats;
+	struct error error;
+	enum cache_file_verdict verdict;
+
+	uv_update_time(k->loop);
+	load.now_ms = uv_now(k->loop);
+	verdict = cache_file_read(k->options.path, &reading, &error);
+	/* Only the end tells that all of it is as it was written. */
+	if (verdict != CACHE_FILE_READ)
+		(void)cache_clear(k->options.cache, LOOKUP_MAPS);
+	if (verdict == CACHE_FILE_DAMAGED)
+		set_aside(k, &error);
+	else if (verdict == CACHE_FILE_REFUSED)
+		fail(k, OPERATION_LOAD,
+		    "cache file not taken, starting without", &error);
+	if (verdict == CACHE_FILE_READ && reading.exposed)
+		log_warn(k->options.log,
+		    log_msg("others may read the cache file, which holds "
+			    "addresses: chmod 600"),
+		    log_str("path", k->options.path));
+	cache_stats(k->options.cache, &stats);
+	metrics_set(k->loaded_entries, (double)stats.entries);
+	if (verdict == CACHE_FILE_READ)
+		log_info(k->options.log, log_msg("cache loaded"),
+		    log_uint("entries", stats.entries));
+	uv_update_time(k->loop);
+}
+
+struct cache_keeper *
+cache_keeper_new(uv_loop_t *loop, const struct cache_keeper_options *options)
+{
+	struct cache_keeper *k = mem_calloc(1, sizeof *k);
+	struct error error;
+
+	k->options = *options;
+	k->loop = loop;
+	k->origin = XXH3_64bits(options->origin, strlen(options->origin));
+	add_metrics(k, options->metrics);
+	(void)uv_timer_init(loop, &k->timer);
+	k->timer.data = k;
+	if (options->path[0] == '\0') {
+		k->state = STATE_FINISHED;
+		return k;
+	}
+	if (!cache_file_check_place(options->path, &error))
+		log_warn(options->log,
+		    log_msg("CACHE_FILE is in an unfit directory"),
+		    log_str("error", error.text));
+	cache_file_sweep(options->path);
+	load_file(k);
+	(void)uv_timer_start(
+	    &k->timer, on_interval, options->interval_ms, options->interval_ms);
+	return k;
+}
+
+void
+cache_keeper_finish(struct cache_keeper *k, void (*done)(void *arg), void *arg)
+{
+	k->done = done;
+	k->arg = arg;
+	(void)uv_timer_stop(&k->timer);
+	if (k->state == STATE_IDLE)
+		save_begin(k, STATE_SAVING_LAST);
+	else if (k->state == STATE_SAVING)
+		enter(k, STATE_SAVING_ONE_MORE);
+	else if (k->state == STATE_FINISHED)
+		tell_finished(k);
+}
+
+static void
+on_timer_closed(uv_handle_t *handle)
+{
+	struct cache_keeper *k = handle->data;
+
+	k->timer_closed = true;
+	free_when_closed(k);
+}
+
+void
+cache_keeper_close(struct cache_keeper *k)
+{
+	if (k->closing)
+		return;
+	k->closing = true;
+	uv_close((uv_handle_t *)&k->timer, on_timer_closed);
+}
