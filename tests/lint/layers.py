@@ -17,8 +17,8 @@ HOMES = [
     (r"curl/", r"backend/http\w*\.[ch]"),
     (r"msgpack", r"common/rpc\w*\.[ch]"),
     (r"microhttpd\.h", r"common/ops\w*\.[ch]"),
-    (r"mbedtls/", r"common/rpctls\.c"),
-    (r"jansson\.h", r"backend/userli_json\.c"),
+    (r"mbedtls/", r"common/(rpctls|hmac)\.c"),
+    (r"jansson\.h", r"backend/(userli_json|webhook)\.c"),
     (r"resolv\.h|arpa/nameser", r"common/(dns|srv)\.c"),
 ]
 
