@@ -63,6 +63,13 @@ ops_route(struct ops *ops, const char *method, const char *path,
 	ops_routes_add(&ops->routes, method, path, handler, arg);
 }
 
+void
+ops_on_oversized(struct ops *ops, const char *method, const char *path,
+    void (*hook)(void *arg))
+{
+	ops_routes_on_oversized(&ops->routes, method, path, hook);
+}
+
 /* Hand body over to a response; empty afterwards either way. */
 static struct MHD_Response *
 response_of(struct buffer *body)
@@ -132,11 +139,13 @@ answer(struct ops *ops, struct MHD_Connection *connection, const char *method,
 
 	context_of(connection)->answered = true;
 	buffer_init(&body, REPLY_MAX);
-	if (r->too_large)
+	if (r->too_large) {
 		ops_routes_fail(
 		    &reply, MHD_HTTP_CONTENT_TOO_LARGE, "body too large");
-	else
+		ops_routes_tell_oversized(&ops->routes, &request);
+	} else {
 		ops_routes_answer(&ops->routes, &request, &reply, allow);
+	}
 	return send_reply(connection, &reply, allow);
 }
 

@@ -1,5 +1,5 @@
 /*
- * ops - the HTTP listener for metrics, probes and, later, more
+ * ops - the HTTP listener for metrics, probes and webhooks
  *
  * libmicrohttpd, polled from the loop through its epoll descriptor: no thread
  * of its own, bounded connections, timeouts, bounded bodies.  Handlers run on
@@ -72,6 +72,13 @@ struct ops *ops_start_limited(uv_loop_t *loop,
 /* method and path are literals; a later route for the same pair wins. */
 void ops_route(struct ops *ops, const char *method, const char *path,
     ops_handler handler, void *arg);
+
+/*
+ * Tell hook, with the route's arg, of each request for that pair that is
+ * refused since its body is too large: its handler never sees it.
+ */
+void ops_on_oversized(struct ops *ops, const char *method, const char *path,
+    void (*hook)(void *arg));
 
 /* GET /metrics from a registry; GET /health: 200 {"status":"ok"}. */
 void ops_route_standard(struct ops *ops, struct metrics *metrics);

@@ -11,7 +11,11 @@ ops_routes_add(struct ops_routes *routes, const char *method, const char *path,
 {
 	struct ops_route *r = mem_calloc(1, sizeof *r);
 
-	*r = (struct ops_route){ routes->newest, method, path, handler, arg };
+	*r = (struct ops_route){ .next = routes->newest,
+		.method = method,
+		.path = path,
+		.handler = handler,
+		.arg = arg };
 	routes->newest = r;
 }
 
@@ -47,6 +51,30 @@ find(const struct ops_routes *routes, const char *method, const char *path)
 	    (strcmp(r->method, method) != 0 || strcmp(r->path, path) != 0))
 		r = r->next;
 	return r;
+}
+
+void
+ops_routes_on_oversized(struct ops_routes *routes, const char *method,
+    const char *path, void (*hook)(void *arg))
+{
+	for (struct ops_route *r = routes->newest; r != NULL; r = r->next) {
+		if (strcmp(r->method, method) == 0 &&
+		    strcmp(r->path, path) == 0) {
+			r->oversized = hook;
+			return;
+		}
+	}
+}
+
+void
+ops_routes_tell_oversized(
+    const struct ops_routes *routes, const struct ops_request *request)
+{
+	const struct ops_route *r =
+	    find(routes, request->method, request->path);
+
+	if (r != NULL && r->oversized != NULL)
+		r->oversized(r->arg);
 }
 
 /* Append text to the string allow unless it is too long. */

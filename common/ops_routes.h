@@ -16,6 +16,7 @@ struct ops_route {
 	const char *path;
 	ops_handler handler;
 	void *arg;
+	void (*oversized)(void *arg); /* may be NULL */
 };
 
 /* Newest first: a later route hides an earlier one for the same pair. */
@@ -26,6 +27,12 @@ struct ops_routes {
 void ops_routes_add(struct ops_routes *routes, const char *method,
     const char *path, ops_handler handler, void *arg);
 void ops_routes_fini(struct ops_routes *routes);
+
+/* As ops_on_oversized() has it; and the call of the hook, if there is one. */
+void ops_routes_on_oversized(struct ops_routes *routes, const char *method,
+    const char *path, void (*hook)(void *arg));
+void ops_routes_tell_oversized(
+    const struct ops_routes *routes, const struct ops_request *request);
 
 /*
  * Answer request by its route, or with 404 or 405; for 405 the methods that
