@@ -6,9 +6,12 @@
 
 #include "backend/cache_keeper.h"
 #include "backend/http.h"
+#include "backend/peers.h"
+#include "backend/purger.h"
 #include "backend/resolve.h"
 #include "backend/selfprobe.h"
 #include "backend/userli.h"
+#include "backend/webhook_route.h"
 #include "backend/worker.h"
 #include "common/guard.h"
 #include "common/metrics.h"
@@ -34,6 +37,9 @@ struct backend {
 	struct resolve *resolve;
 	struct cache_keeper *keeper;
 	struct rpctls *tls;
+	struct peers *peers;
+	struct purger *purger;
+	struct webhook_route *webhooks;
 	struct worker *worker;
 	struct selfprobe *selfprobe; /* NULL once draining */
 	bool drained, saved;         /* all is answered; the cache is kept */
@@ -80,6 +86,10 @@ close_parts(struct backend *b)
 		userli_close(b->userli);
 	if (b->worker != NULL)
 		worker_close(b->worker);
+	if (b->purger != NULL)
+		purger_close(b->purger);
+	if (b->peers != NULL)
+		peers_close(b->peers);
 	if (b->ops != NULL)
 		ops_stop(b->ops);
 }
@@ -124,6 +134,7 @@ on_drain(void *arg)
 	guard_stop(&b->guard);
 	if (b->selfprobe != NULL)
 		selfprobe_pause(b->selfprobe);
+	purger_hurry(b->purger);
 	worker_drain(b->worker, on_drained, b);
 	/* What the last lookups bring is missing from it, for the sake of
 	 * the time that both may take. */
@@ -256,6 +267,45 @@ start_tls(struct backend *b, struct error *error)
 	return true;
 }
 
+/* A peer's listener believes what ours does, as a rule. */
+static void
+warn_of_peers(const struct backend *b)
+{
+	const struct endpoint_list *peers = &b->settings->peers;
+	bool tls = false;
+
+	for (size_t i = 0; i < peers->count; i++)
+		tls |= peers->items[i].kind == ENDPOINT_TLS;
+	if (tls && !rpctls_usable_as_client(b->tls))
+		log_warn(b->log,
+		    log_msg("BACKEND_PEERS may refuse our certificate: it "
+			    "has expired, is not of RPC_TLS_CA or has an "
+			    "extended key usage without clientAuth"));
+}
+
+/* Before the worker, which serves purges; needs the certificates. */
+static void
+start_purger(struct backend *b)
+{
+	const struct backend_settings *s = b->settings;
+	struct peers_options peers = { .endpoints = &s->peers,
+		.resolve_interval_ms = s->resolve_interval_ms,
+		.patience_ms = PEERS_PATIENCE_MS,
+		.dns = &dns_system,
+		.tls = b->tls,
+		.metrics = b->metrics,
+		.log = b->log };
+	struct purger_options purge = { .resolve = b->resolve,
+		.repeat_ms = s->webhook_repeat_ms,
+		.metrics = b->metrics,
+		.log = b->log };
+
+	warn_of_peers(b);
+	b->peers = peers_new(&b->loop, &peers);
+	purge.peers = b->peers;
+	b->purger = purger_new(&b->loop, &purge);
+}
+
 static bool
 start_worker(struct backend *b, struct error *error)
 {
@@ -265,12 +315,27 @@ start_worker(struct backend *b, struct error *error)
 		.name = slice_of(b->name),
 		.calls_max = (size_t)b->settings->calls_max,
 		.resolve = b->resolve,
+		.purger = b->purger,
 		.metrics = b->metrics,
 		.log = b->log,
 	};
 
 	b->worker = worker_new(&b->loop, &options, error);
 	return b->worker != NULL;
+}
+
+static void
+start_webhooks(struct backend *b)
+{
+	struct webhook_route_options options = {
+		.secret = slice_of(b->settings->webhook_secret),
+		.window_ms = b->settings->webhook_window_ms,
+		.purger = b->purger,
+		.metrics = b->metrics,
+		.log = b->log,
+	};
+
+	b->webhooks = webhook_route_new(b->ops, &options);
 }
 
 static bool
@@ -282,6 +347,7 @@ start_ops(struct backend *b, struct error *error)
 		return false;
 	ops_route_standard(b->ops, b->metrics);
 	ops_route(b->ops, "GET", "/ready", on_ready_probe, b);
+	start_webhooks(b);
 	return true;
 }
 
@@ -310,8 +376,11 @@ start(struct backend *b)
 	};
 	struct error error;
 	int status = SERVICE_EXIT_OK;
+	bool configured = start_upstream(b, &error) && start_tls(b, &error);
 
-	if (!start_upstream(b, &error) || !start_tls(b, &error))
+	if (configured)
+		start_purger(b);
+	if (!configured)
 		status = SERVICE_EXIT_CONFIG;
 	else if (!start_worker(b, &error) || !start_ops(b, &error) ||
 	    !service_init(&b->service, &b->loop, b->log, &hooks, &error))
@@ -357,6 +426,7 @@ backend_run(
 	if (started)
 		log_info(b.log, log_msg("stopped"));
 	(void)uv_loop_close(&b.loop);
+	webhook_route_free(b.webhooks);
 	metrics_free(b.metrics);
 	rpctls_free(b.tls);
 	log_free(b.log);

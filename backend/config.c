@@ -61,9 +61,52 @@ static const struct config_option options[] = {
 	{ .name = "RPC_TLS_CA",
 	    .type = CONFIG_STRING,
 	    .fallback = "",
-	    .help = "PEM file with the CAs that frontends' certificates must "
-		    "be of.",
+	    .help = "PEM file with the CAs that the certificates of frontends "
+		    "and peers must be of.",
 	    .offset = FIELD(tls_ca) },
+	{ .name = "RPC_TLS_SERVER_NAME",
+	    .type = CONFIG_STRING,
+	    .fallback = "",
+	    .help = "The name in every peer's certificate; empty expects the "
+		    "host of its URL.",
+	    .offset = FIELD(tls_server_name) },
+	{ .name = "BACKEND_PEERS",
+	    .type = CONFIG_ENDPOINTS,
+	    .fallback = "",
+	    .syntax = ENDPOINT_POOL,
+	    .help = "The other backends, to tell them what to forget: a list "
+		    "as BACKEND_URLS; this one may be in it.",
+	    .offset = FIELD(peers) },
+	{ .name = "BACKEND_RESOLVE_INTERVAL",
+	    .type = CONFIG_DURATION,
+	    .fallback = "5s",
+	    .min = 100,
+	    .max = 3600000,
+	    .help = "How often the names of BACKEND_PEERS are asked of DNS "
+		    "again.",
+	    .offset = FIELD(resolve_interval_ms) },
+	{ .name = "WEBHOOK_SECRET",
+	    .type = CONFIG_STRING,
+	    .flags = CONFIG_SECRET,
+	    .fallback = "",
+	    .help = "The secret of userli's webhook; turns on POST /webhook "
+		    "at METRICS_LISTEN_ADDR.",
+	    .offset = FIELD(webhook_secret) },
+	{ .name = "WEBHOOK_WINDOW",
+	    .type = CONFIG_DURATION,
+	    .fallback = "5m",
+	    .min = 1000,
+	    .max = 86400000,
+	    .help = "How old, or how far ahead of this host's clock, a "
+		    "webhook may be.",
+	    .offset = FIELD(webhook_window_ms) },
+	{ .name = "WEBHOOK_REPEAT",
+	    .type = CONFIG_DURATION,
+	    .fallback = "5s",
+	    .max = 600000,
+	    .help = "After so long a webhook's address is forgotten once "
+		    "more, since userli's own cache lags; 0 does not.",
+	    .offset = FIELD(webhook_repeat_ms) },
 	{ .name = "BACKEND_NAME",
 	    .type = CONFIG_STRING,
 	    .fallback = "",
@@ -232,19 +275,17 @@ backend_tls_files(const struct backend_settings *s)
 	return (struct rpctls_files){ .cert = s->tls_cert,
 		.key = s->tls_key,
 		.ca = s->tls_ca,
-		.server_name = "",
+		.server_name = s->tls_server_name,
 		.side = RPCTLS_LISTENS };
 }
 
 /* The frontend's names. */
 static const char *const foreign[] = {
 	"BACKEND_LOAD_FACTOR",
-	"BACKEND_RESOLVE_INTERVAL",
 	"BACKEND_URLS",
 	"EJECT_AFTER",
 	"LOOKUP_TIMEOUT",
 	"PING_AFTER",
-	"RPC_TLS_SERVER_NAME",
 	"SOCKETMAP_IDLE_TIMEOUT",
 	"SOCKETMAP_LISTEN_ADDR",
 	"SOCKETMAP_MAX_CONNECTIONS",
@@ -289,6 +330,24 @@ check_listener(const struct backend_settings *s, const struct endpoint *e,
 }
 
 static bool
+check_peers(const struct backend_settings *s, struct error *error)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 0; i < s->peers.count; i++) {
+		if (s->peers.items[i].kind != ENDPOINT_TLS || has_tls(s))
+			continue;
+		endpoint_format(&s->peers.items[i], ENDPOINT_POOL, text);
+		error_set(error,
+		    "BACKEND_PEERS: %s needs certificates: set RPC_TLS_CERT, "
+		    "RPC_TLS_KEY and RPC_TLS_CA",
+		    text);
+		return false;
+	}
+	return true;
+}
+
+static bool
 check_settings(const void *settings, struct error *error)
 {
 	const struct backend_settings *s = settings;
@@ -300,7 +359,7 @@ check_settings(const void *settings, struct error *error)
 		if (!check_listener(s, &s->listen.items[i], error))
 			return false;
 	}
-	return true;
+	return check_peers(s, error);
 }
 
 const struct config_program backend_program = {

@@ -17,6 +17,12 @@ struct backend_settings {
 	char *tls_cert;
 	char *tls_key;
 	char *tls_ca;
+	char *tls_server_name;
+	struct endpoint_list peers; /* may be empty */
+	uint64_t resolve_interval_ms;
+	char *webhook_secret;
+	uint64_t webhook_window_ms;
+	uint64_t webhook_repeat_ms;
 	char *name;
 	uint64_t calls_max;
 	char *token;

@@ -1,6 +1,7 @@
 #include "backend/worker.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "backend/exchange.h"
@@ -121,6 +122,28 @@ start_lookup(struct worker *w, struct exchange *ex, const struct rpc_call *call,
 	    job);
 }
 
+/* Also while draining, and late: it is done at once, and does no harm. */
+static void
+serve_purge(struct worker *w, struct exchange *ex, const struct rpc_call *call)
+{
+	struct lookup_result result = { .source = LOOKUP_RULE };
+	enum lookup_map map =
+	    call->map.len == 0 ? LOOKUP_MAPS : lookup_map_of(call->map);
+	char count[24];
+
+	if (call->map.len > 0 && map == LOOKUP_MAPS) {
+		result.outcome = LOOKUP_PERM;
+		result.data = SLICE("Unknown map name");
+	} else {
+		(void)snprintf(count, sizeof count, "%zu",
+		    purger_apply(w->options.purger,
+			call->relay ? PURGER_CALL : PURGER_RELAYED, map,
+			call->key));
+		result.data = slice_of(count);
+	}
+	exchange_add(&w->outbox, ex, call->id, &result);
+}
+
 /* Whether a call is answered without being looked up, and how. */
 static bool
 answered_at_once(const struct worker *w, const struct rpc_call *call,
@@ -154,6 +177,10 @@ serve_call(struct worker *w, struct exchange *ex, const struct rpc_call *call)
 	struct lookup_result result;
 
 	exchange_hold(ex);
+	if (call->method == RPC_PURGE && !call->invalid) {
+		serve_purge(w, ex, call);
+		return;
+	}
 	if (call->method == RPC_LOOKUP)
 		w->last_call = uv_now(w->loop);
 	if (!answered_at_once(w, call, &result)) {

@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include "backend/purger.h"
 #include "backend/resolve.h"
 #include "common/endpoint.h"
 #include "common/error.h"
@@ -24,6 +25,7 @@ struct worker_options {
 	struct slice name;        /* of this backend, borrowed */
 	size_t calls_max;         /* jobs at once; more are answered BUSY */
 	struct resolve *resolve;  /* borrowed */
+	struct purger *purger;    /* borrowed */
 	struct metrics *metrics;
 	struct log *log;
 };

@@ -174,6 +174,7 @@ static const char *const foreign[] = {
 	"BACKEND_LISTEN_URL",
 	"BACKEND_MAX_CALLS",
 	"BACKEND_NAME",
+	"BACKEND_PEERS",
 	"CACHE_FILE",
 	"CACHE_FILE_INTERVAL",
 	"CACHE_MAX_BYTES",
@@ -196,6 +197,10 @@ static const char *const foreign[] = {
 	"USERLI_TIMEOUT",
 	"USERLI_TOKEN",
 	"USERLI_TOKEN_FILE",
+	"WEBHOOK_REPEAT",
+	"WEBHOOK_SECRET",
+	"WEBHOOK_SECRET_FILE",
+	"WEBHOOK_WINDOW",
 	NULL,
 };
 

@@ -32,6 +32,7 @@ struct command {
 	    const struct command *self, int argc, char *const argv[]);
 };
 
+extern const struct command command_cache;
 extern const struct command command_healthcheck;
 extern const struct command command_ping;
 extern const struct command command_query;

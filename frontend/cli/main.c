@@ -9,6 +9,7 @@
 static const struct command *const commands[] = {
 	&command_query,
 	&command_ping,
+	&command_cache,
 	&command_healthcheck,
 };
 
