@@ -200,6 +200,9 @@ load(const struct config_program *program, int argc, char *const argv[],
 		goto cleanup;
 
 	*out = config_new(program);
+	(*out)->argc = argc;
+	(*out)->argv = argv;
+	(*out)->envp = envp;
 	if (c.file != NULL)
 		config_file_apply(*out, c.file);
 	config_source_environment(*out, envp);
@@ -229,6 +232,18 @@ config_load(const struct config_program *program, int argc, char *const argv[],
 		*out = NULL;
 	}
 	return status;
+}
+
+struct config *
+config_reload(const struct config *config, struct error *error)
+{
+	enum config_action action;
+	struct config *again;
+
+	if (config_load(config->program, config->argc, config->argv,
+		config->envp, &again, &action, error) != CONFIG_OK)
+		return NULL;
+	return again;
 }
 
 void

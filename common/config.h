@@ -32,7 +32,7 @@
  * PATH", "credential PATH" or "flag"; for a secret the value is "(set)" or
  * "(not set)".
  *
- * Pure but for reading the files it is told to; start-up only.
+ * Pure but for reading the files it is told to; for start-up and reloads.
  */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H
@@ -132,6 +132,14 @@ struct config;
 enum config_status config_load(const struct config_program *program, int argc,
     char *const argv[], char *const envp[], struct config **out,
     enum config_action *action, struct error *error)
+    __attribute__((warn_unused_result));
+
+/*
+ * As config_load() has read it, once more: the same command line and
+ * environment, which are borrowed for it, and the files as they are now.  NULL
+ * with the first error's text in *error.  It blocks while it reads.
+ */
+struct config *config_reload(const struct config *config, struct error *error)
     __attribute__((warn_unused_result));
 
 void config_free(struct config *config);

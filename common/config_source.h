@@ -35,6 +35,8 @@ struct config_found {
 
 struct config {
 	const struct config_program *program;
+	int argc; /* what was read, for config_reload(); borrowed */
+	char *const *argv, *const *envp;
 	struct config_found *found; /* one for each option */
 	void *settings;
 	struct config_notes errors, warnings;

@@ -76,6 +76,7 @@ struct start {
 	const char *envp[ARGS_MAX];
 	/* Filled by run() */
 	int exit_code; /* -1: the program would run */
+	const char *whole_argv[ARGS_MAX + 1];
 	struct config *config;
 	char out[8192];
 	char err[8192];
@@ -93,13 +94,14 @@ slurp(FILE *from, char *to, size_t size)
 static void
 run_program(const struct config_program *p, struct start *s)
 {
-	const char *argv[ARGS_MAX + 1] = { p->name };
+	const char **argv = s->whole_argv;
 	FILE *out = tmpfile();
 	FILE *err = tmpfile();
 	int real_out = dup(STDOUT_FILENO);
 	int real_err = dup(STDERR_FILENO);
 	int argc = 1;
 
+	argv[0] = p->name;
 	assert_non_null(out);
 	assert_non_null(err);
 	for (; s->argv[argc - 1] != NULL; argc++)
@@ -244,6 +246,41 @@ a_flag_beats_the_environment_beats_the_file_beats_the_default(void **state)
 		assert_int_equal(settings_of(&s)->timeout_ms, want_ms[i]);
 		config_free(s.config);
 	}
+}
+
+static void
+a_reload_reads_the_same_places_as_they_are_now(void **state)
+{
+	static const char file_text[] = "USERLI_TIMEOUT=1s\n";
+	const char *file = file_with("file", SLICE(file_text), 0644);
+	const char *secret =
+	    file_with("USERLI_TOKEN", SLICE(SECRET "-old\n"), 0600);
+	struct start s = { .argv = { "--config", file },
+		.envp = { assign("USERLI_TOKEN_FILE", secret) } };
+	struct error error = { "" };
+	struct config *again;
+
+	(void)state;
+	run(&s);
+	assert_string_equal(settings_of(&s)->token, SECRET "-old");
+	(void)file_with("file", SLICE("USERLI_TIMEOUT=2s\n"), 0644);
+	(void)file_with("USERLI_TOKEN", SLICE(SECRET "-new\n"), 0600);
+	again = config_reload(s.config, &error);
+	assert_non_null(again);
+	assert_string_equal(
+	    ((const struct settings *)config_settings(again))->token,
+	    SECRET "-new");
+	assert_int_equal(
+	    ((const struct settings *)config_settings(again))->timeout_ms,
+	    2000);
+	/* The old values stay, until they are freed. */
+	assert_string_equal(settings_of(&s)->token, SECRET "-old");
+	config_free(s.config);
+	assert_int_equal(unlink(secret), 0);
+	assert_null(config_reload(again, &error));
+	assert_non_null(strstr(error.text, "USERLI_TOKEN"));
+	assert_null(strstr(error.text, "hush"));
+	config_free(again);
 }
 
 static void
@@ -823,6 +860,8 @@ main(void)
 		cmocka_unit_test(a_default_may_be_another_settings_value),
 		cmocka_unit_test(
 		    a_flag_beats_the_environment_beats_the_file_beats_the_default),
+		cmocka_unit_test(
+		    a_reload_reads_the_same_places_as_they_are_now),
 		cmocka_unit_test(
 		    an_empty_variable_counts_as_unset_and_an_empty_flag_does_not),
 		cmocka_unit_test(
