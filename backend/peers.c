@@ -49,7 +49,7 @@ on_found(void *arg, const struct addresses *all)
 	size_t old_count = p->count;
 	size_t i = 0;
 
-	memcpy(old, p->items, old_count * sizeof old[0]);
+	memcpy(old, p->items, sizeof old);
 	p->count = 0;
 	for (size_t j = 0; j < all->count; j++) {
 		const struct address *address = &all->items[j];
