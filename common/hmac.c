@@ -32,15 +32,21 @@ hmac_read(const char *text, uint8_t out[static HMAC_BYTES])
 }
 
 bool
+hmac_make(struct slice key, struct slice text, uint8_t out[static HMAC_BYTES])
+{
+	return mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
+		   (const unsigned char *)key.ptr, key.len,
+		   (const unsigned char *)text.ptr, text.len, out) == 0;
+}
+
+bool
 hmac_verify(
     struct slice key, struct slice text, const uint8_t mac[static HMAC_BYTES])
 {
-	unsigned char want[HMAC_BYTES];
+	uint8_t want[HMAC_BYTES];
 	volatile unsigned char differ = 0; /* volatile: no early way out */
 
-	if (mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
-		(const unsigned char *)key.ptr, key.len,
-		(const unsigned char *)text.ptr, text.len, want) != 0)
+	if (!hmac_make(key, text, want))
 		return false;
 	for (size_t i = 0; i < HMAC_BYTES; i++)
 		differ = (unsigned char)(differ | (want[i] ^ mac[i]));

@@ -20,6 +20,10 @@
 bool hmac_read(const char *text, uint8_t out[static HMAC_BYTES])
     __attribute__((warn_unused_result));
 
+/* The MAC of text under key; false, out undefined, when memory is out. */
+bool hmac_make(struct slice key, struct slice text,
+    uint8_t out[static HMAC_BYTES]) __attribute__((warn_unused_result));
+
 /*
  * Whether mac is the one of text under key.  How long that takes does not
  * depend on where they differ.  False, too, when memory is out.

@@ -35,6 +35,7 @@ check_calls_written(const struct rpc_call *calls, size_t count)
 		fuzz_check(again[i].request_id == calls[i].request_id);
 		fuzz_check(slice_equal(again[i].map, calls[i].map));
 		fuzz_check(slice_equal(again[i].key, calls[i].key));
+		fuzz_check(again[i].relay == calls[i].relay);
 	}
 	buffer_fini(&out);
 	rpc_writer_fini(&writer);
