@@ -13,6 +13,7 @@
 #include "common/endpoint.h"
 #include "common/mem.h"
 #include "common/nngsock.h"
+#include "common/rpctls.h"
 
 /* nng keeps dialing in silence; after this long it is looked into why. */
 #define PATIENCE_MS 300
@@ -25,6 +26,8 @@ struct rpc_client {
 	struct endpoint endpoint;
 	char url[ENDPOINT_TEXT_MAX];
 	uint64_t timeout_ms;
+	struct log *log; /* both NULL without TLS */
+	struct rpctls *tls;
 
 	struct nngsock *sock; /* NULL until a call connects */
 	unsigned pipes;
@@ -170,13 +173,15 @@ dial(struct rpc_client *c, const struct endpoint *to,
 		.pipes = on_pipes,
 		.arg = c,
 	};
+	struct nngsock_tls tls;
 	uint64_t patience;
 	char url[ENDPOINT_TEXT_MAX];
 	int failure;
 
 	endpoint_format(to, ENDPOINT_RPC, url);
-	c->sock =
-	    nngsock_dial(&c->loop, url, NULL, RPC_FRAME_MAX, &events, error);
+	c->sock = nngsock_dial(&c->loop, url,
+	    rpctls_material(c->tls, c->endpoint.host, &tls), RPC_FRAME_MAX,
+	    &events, error);
 	if (c->sock == NULL)
 		return EINVAL;
 	uv_update_time(&c->loop);
@@ -184,7 +189,8 @@ dial(struct rpc_client *c, const struct endpoint *to,
 	if (wait_until(
 		c, patience < deadline ? patience : deadline, is_connected))
 		return 0;
-	failure = probe(address, len);
+	/* A TLS listener says nothing before it has been greeted. */
+	failure = c->tls == NULL ? probe(address, len) : ETIMEDOUT;
 	if (failure == 0 || failure == ETIMEDOUT) {
 		if (wait_until(c, deadline, is_connected))
 			return 0;
@@ -194,8 +200,11 @@ dial(struct rpc_client *c, const struct endpoint *to,
 	    "cannot reach %s: %s; is userli-bridge-backend running and is "
 	    "this its BACKEND_LISTEN_URL?",
 	    c->url,
-	    failure == ETIMEDOUT ? "no backend answers there"
-				 : strerror(failure));
+	    failure != ETIMEDOUT ? strerror(failure)
+		: c->tls != NULL
+		? "no backend answers there, or one side does not believe the "
+		  "other's certificate"
+		: "no backend answers there");
 	disconnect(c);
 	return failure;
 }
@@ -336,6 +345,54 @@ rpc_client_backend(const struct rpc_client *c)
 
 /* --- Life --------------------------------------------------------------- */
 
+static void
+free_memory(struct rpc_client *c)
+{
+	rpc_reader_free(c->reader);
+	rpc_writer_fini(&c->writer);
+	buffer_fini(&c->frame);
+	buffer_fini(&c->text);
+	rpctls_free(c->tls);
+	if (c->log != NULL)
+		log_free(c->log);
+	free(c);
+}
+
+static const char *
+setting(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value != NULL ? value : "";
+}
+
+static bool
+load_certificates(struct rpc_client *c, struct error *error)
+{
+	const struct rpctls_files files = {
+		.cert = setting("RPC_TLS_CERT"),
+		.key = setting("RPC_TLS_KEY"),
+		.ca = setting("RPC_TLS_CA"),
+		.server_name = setting("RPC_TLS_SERVER_NAME"),
+		.side = RPCTLS_DIALS,
+	};
+
+	if (c->endpoint.kind != ENDPOINT_TLS)
+		return true;
+	if (files.cert[0] == '\0') {
+		error_set(error,
+		    "%s needs certificates: set RPC_TLS_CERT, RPC_TLS_KEY and "
+		    "RPC_TLS_CA in the environment",
+		    c->url);
+		return false;
+	}
+	c->log = log_new(&(struct log_options){ .level = LOG_LEVEL_ERROR,
+	    .format = LOG_FORMAT_TEXT,
+	    .fd = STDERR_FILENO });
+	c->tls = rpctls_new(&files, c->log, error);
+	return c->tls != NULL;
+}
+
 struct rpc_client *
 rpc_client_new(const char *url, uint64_t timeout_ms, struct error *error)
 {
@@ -347,11 +404,14 @@ rpc_client_new(const char *url, uint64_t timeout_ms, struct error *error)
 	}
 	endpoint_format(&c->endpoint, ENDPOINT_RPC, c->url);
 	c->timeout_ms = timeout_ms;
+	if (!load_certificates(c, error)) {
+		free_memory(c);
+		return NULL;
+	}
 	c->reader = rpc_reader_new();
 	if (c->reader == NULL || uv_loop_init(&c->loop) != 0) {
 		error_set(error, "out of memory");
-		rpc_reader_free(c->reader);
-		free(c);
+		free_memory(c);
 		return NULL;
 	}
 	(void)uv_timer_init(&c->loop, &c->timer);
@@ -372,9 +432,5 @@ rpc_client_free(struct rpc_client *c)
 	(void)uv_run(&c->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&c->loop);
 	nngsock_fini_library();
-	rpc_reader_free(c->reader);
-	rpc_writer_fini(&c->writer);
-	buffer_fini(&c->frame);
-	buffer_fini(&c->text);
-	free(c);
+	free_memory(c);
 }

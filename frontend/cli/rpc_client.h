@@ -20,8 +20,11 @@ enum rpc_client_status {
 };
 
 /*
- * url is "tcp://host:port" or "ipc:///path"; a name is resolved with the first
- * call.  NULL with the reason in *error for another text.
+ * url is "tcp://host:port", "tls+tcp://host:port" or "ipc:///path"; a name is
+ * resolved with the first call.  Certificates for TLS are those that
+ * RPC_TLS_CERT, RPC_TLS_KEY, RPC_TLS_CA and RPC_TLS_SERVER_NAME name in the
+ * environment, as for the daemons.  NULL with the reason in *error for another
+ * text, and for certificates that are missing or cannot be used.
  */
 struct rpc_client *rpc_client_new(const char *url, uint64_t timeout_ms,
     struct error *error) __attribute__((warn_unused_result));

@@ -282,6 +282,37 @@ def test_peers_are_told_over_tls(keeper, directory_file, short_dir, tmp_path):
     assert made.ask_all("mailbox", NEW) == [("OK", "1")] * 2
 
 
+def test_the_tool_speaks_tls(keeper, directory_file, short_dir, tmp_path):
+    ca, other = make_ca(tmp_path), make_ca(tmp_path, "other")
+    both = "serverAuth,clientAuth"
+    own = make_certificate(tmp_path, ca, [f"DNS:{NAME}"], usage=both)
+    client = make_certificate(tmp_path, ca, ["DNS:admin.test"], "client", "clientAuth")
+    stranger = make_certificate(tmp_path, other, ["DNS:admin.test"], "stranger", None)
+    url = f"tls+tcp://{loopback_address()}:10010"
+    made = Cluster(
+        keeper, directory_file, short_dir, RPC_TLS_CERT=own.cert, RPC_TLS_KEY=own.key,
+        RPC_TLS_CA=ca.cert, RPC_TLS_SERVER_NAME=NAME, count=1, peers=[url],
+    )
+    warm(made)
+
+    def flush(*options, shown=client, name=NAME, **env):
+        env = {"RPC_TLS_CERT": shown.cert, "RPC_TLS_KEY": shown.key,
+               "RPC_TLS_CA": ca.cert, "RPC_TLS_SERVER_NAME": name, **env}
+        argv = [program_path("userli-bridge"), "cache", "flush", "--addr", url]
+        return run([*argv, *options], env={n: str(v) for n, v in env.items()})
+
+    status, out, err = flush("--timeout", "1s", shown=stranger)
+    assert (status, out) == (EX_UNAVAILABLE, "") and "certificate" in err
+    status, out, err = flush("--timeout", "1s", name="other.test")
+    assert (status, out) == (EX_UNAVAILABLE, "") and "certificate" in err
+    status, out, err = flush(RPC_TLS_KEY="", RPC_TLS_CERT="", RPC_TLS_CA="")
+    assert (status, out) == (EX_USAGE, "") and "set RPC_TLS_CERT" in err
+    status, out, err = flush(RPC_TLS_KEY=tmp_path / "none")
+    assert (status, out) == (EX_USAGE, "") and "RPC_TLS_KEY: " in err
+    status, out, err = flush()
+    assert (status, err) == (0, "") and out.startswith("6 entries flushed by ")
+
+
 def test_a_peer_of_another_ca_is_not_told(keeper, directory_file, short_dir, tmp_path):
     ca, other = make_ca(tmp_path), make_ca(tmp_path, "other")
     own = make_certificate(tmp_path, ca, [f"DNS:{NAME}"], usage="serverAuth,clientAuth")
