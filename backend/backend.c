@@ -25,6 +25,7 @@
 #define BODY_MAX ((size_t)LOOKUP_REPLY_MAX * 8)
 
 struct backend {
+	const struct config *config;
 	const struct backend_settings *settings;
 	uv_loop_t loop;
 	struct log *log;
@@ -152,9 +153,8 @@ on_give_up(void *arg)
 }
 
 static void
-on_reload(void *arg)
+reload_certificates(struct backend *b)
 {
-	struct backend *b = arg;
 	struct error error;
 
 	if (!rpctls_reload(b->tls, &error) ||
@@ -165,6 +165,34 @@ on_reload(void *arg)
 	else if (rpctls_expires(b->tls) > 0)
 		log_info(b->log, log_msg("certificates taken over"),
 		    log_int("expires", rpctls_expires(b->tls)));
+}
+
+/* Whatever has become of it, the old one may be accepted by now. */
+static void
+reload_token(struct backend *b)
+{
+	struct error error;
+	struct config *now = config_reload(b->config, &error);
+	const struct backend_settings *s =
+	    now != NULL ? config_settings(now) : NULL;
+
+	if (s == NULL || !userli_set_tokens(b->userli, s->token, &error))
+		log_error(b->log,
+		    log_msg("USERLI_TOKEN not taken over, the old one stays"),
+		    log_str("error", error.text));
+	else
+		log_info(b->log, log_msg("USERLI_TOKEN read again"));
+	userli_hurry(b->userli);
+	config_free(now);
+}
+
+static void
+on_reload(void *arg)
+{
+	struct backend *b = arg;
+
+	reload_certificates(b);
+	reload_token(b);
 }
 
 static void
@@ -237,7 +265,6 @@ start_upstream(struct backend *b, struct error *error)
 	struct http_options options = {
 		.base_url = s->base_url,
 		.ca_file = s->ca_file,
-		.bearer = s->token,
 		.user_agent = "userli-bridge/" PROJECT_VERSION,
 		.timeout_ms = s->userli_timeout_ms,
 		.transfers_max = (size_t)s->requests_max,
@@ -252,7 +279,7 @@ start_upstream(struct backend *b, struct error *error)
 	b->userli = userli_new(&b->loop, b->http, b->metrics, b->log);
 	start_resolve(b);
 	start_keeping(b);
-	return true;
+	return userli_set_tokens(b->userli, s->token, error);
 }
 
 static bool
@@ -393,20 +420,30 @@ start(struct backend *b)
 	return status;
 }
 
-int
-backend_run(
-    const struct backend_settings *settings, const char *const *warnings)
+static struct log *
+start_log(const struct config *config)
 {
-	struct backend b = { .settings = settings };
+	const struct backend_settings *s = config_settings(config);
+	const char *const *warnings = config_warnings(config);
+	struct log *log = log_new(
+	    &(struct log_options){ .level = (enum log_level)s->log_level,
+		.format = (enum log_format)s->log_format,
+		.show_personal = s->log_personal,
+		.fd = STDERR_FILENO });
+
+	for (; *warnings != NULL; warnings++)
+		log_warn(log, log_msg(*warnings));
+	return log;
+}
+
+int
+backend_run(const struct config *config)
+{
+	struct backend b = { .config = config,
+		.settings = config_settings(config) };
 	bool started;
 
-	b.log = log_new(
-	    &(struct log_options){ .level = (enum log_level)settings->log_level,
-		.format = (enum log_format)settings->log_format,
-		.show_personal = settings->log_personal,
-		.fd = STDERR_FILENO });
-	for (; *warnings != NULL; warnings++)
-		log_warn(b.log, log_msg(*warnings));
+	b.log = start_log(config);
 	name_backend(&b);
 	b.metrics = metrics_new();
 	metrics_add_process(b.metrics);

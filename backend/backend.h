@@ -10,9 +10,11 @@
 
 #include "backend/config.h"
 
-/* Returns the process's exit status (enum service_exit); what went wrong is
- * logged. */
-int backend_run(
-    const struct backend_settings *settings, const char *const *warnings);
+/*
+ * Run with backend_program's settings; SIGHUP reads USERLI_TOKEN again as
+ * config_reload() does.  Returns the process's exit status (enum service_exit);
+ * what went wrong is logged.
+ */
+int backend_run(const struct config *config);
 
 #endif

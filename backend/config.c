@@ -2,6 +2,7 @@
 
 #include "backend/http.h"
 #include "backend/http_url.h"
+#include "backend/tokens.h"
 #include "common/log.h"
 
 #define FIELD(name) offsetof(struct backend_settings, name)
@@ -123,10 +124,13 @@ static const struct config_option options[] = {
 	    .offset = FIELD(calls_max) },
 	{ .name = "USERLI_TOKEN",
 	    .type = CONFIG_STRING,
-	    .flags = CONFIG_REQUIRED | CONFIG_SECRET,
+	    .flags = CONFIG_REQUIRED | CONFIG_SECRET | CONFIG_RELOAD,
 	    .fallback = "",
-	    .help = "userli's API token, with the scope postfix.",
-	    .offset = FIELD(token) },
+	    .help = "userli's API token, with the scope postfix; or two, "
+		    "separated by a comma, of which one is used while the "
+		    "other is refused.",
+	    .offset = FIELD(token),
+	    .check = tokens_check },
 	{ .name = "USERLI_BASE_URL",
 	    .type = CONFIG_STRING,
 	    .fallback = "http://localhost:8000",

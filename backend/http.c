@@ -43,7 +43,8 @@ start(struct http *h, struct http_request *request)
 	uint64_t left_ms =
 	    request->deadline > now ? request->deadline - now : 1;
 
-	if (!http_curl_start(h->curl, request->path, left_ms, request)) {
+	if (!http_curl_start(
+		h->curl, request->path, request->bearer, left_ms, request)) {
 		http_queue_fail(
 		    &h->queue, request, HTTP_BROKEN, "libcurl failed");
 		return;
@@ -75,9 +76,9 @@ on_done(void *arg, void *request, const struct http_response *response)
 
 	h->stats.active--;
 	/* First the next in line: whoever is answered may ask again.  But a
-	 * server that asks for a pause gets no request before the caller has
-	 * heard of it. */
-	if (response->retry_after_s == 0)
+	 * server that fails gets no request before the caller has heard of
+	 * it, who may not want another one to be sent. */
+	if (response->status == HTTP_DONE && response->code == 200)
 		start_waiting(h);
 	answer(request, response);
 	start_waiting(h);
@@ -154,14 +155,6 @@ check_options(const struct http_options *options, struct http_url *url,
 		    error, "the base URL cannot be used: %s", reason.text);
 		return false;
 	}
-	for (const char *c = options->bearer; *c != '\0'; c++) {
-		if (*c > ' ' && *c < 0x7F)
-			continue;
-		error_set(error,
-		    "the token has a character that no HTTP "
-		    "header can carry");
-		return false;
-	}
 	if (options->transfers_max < 1 ||
 	    options->transfers_max > HTTP_TRANSFERS_MAX) {
 		error_set(error, "the number of transfers must be 1 to %d",
@@ -234,9 +227,21 @@ failed:
 	return NULL;
 }
 
+static bool
+is_bearer(const char *text)
+{
+	if (strlen(text) >= HTTP_BEARER_MAX)
+		return false;
+	for (; *text != '\0'; text++) {
+		if (*text <= ' ' || *text >= 0x7F)
+			return false;
+	}
+	return true;
+}
+
 /* Why a request cannot even wait, or NULL. */
 static const char *
-refusal(const struct http *h, const struct http_request *request,
+refusal(const struct http *h, const struct http_request *request, bool urgent,
     enum http_status *status)
 {
 	*status = HTTP_CLOSED;
@@ -245,6 +250,8 @@ refusal(const struct http *h, const struct http_request *request,
 	*status = HTTP_BROKEN;
 	if (strlen(request->path) >= HTTP_PATH_MAX)
 		return "the path is too long";
+	if (!is_bearer(request->bearer))
+		return "no HTTP header can carry the token";
 	if (request->deadline <= uv_now(h->loop)) {
 		*status = HTTP_TIMED_OUT;
 		return "its turn did not come in time";
@@ -253,39 +260,60 @@ refusal(const struct http *h, const struct http_request *request,
 		*status = HTTP_UNRESOLVED;
 		return "the host name has no address";
 	}
-	if (h->stats.active + h->queue.count >=
-	    h->transfers_max + h->queue_max) {
+	if (!urgent &&
+	    h->stats.active + h->queue.count >=
+		h->transfers_max + h->queue_max) {
 		*status = HTTP_QUEUE_FULL;
 		return "too many requests are waiting";
 	}
 	return NULL;
 }
 
-void
-http_get(struct http *h, const char *path, uint64_t deadline, http_done done,
-    void *arg)
+static struct http_request *
+request_new(const struct http_ask *ask)
 {
-	size_t size = strlen(path) + 1;
+	const char *bearer = ask->bearer != NULL ? ask->bearer : "";
+	size_t path_size = strlen(ask->path) + 1;
+	size_t bearer_size = strlen(bearer) + 1;
+	struct http_request *request =
+	    mem_calloc(1, sizeof *request + path_size + bearer_size);
+
+	memcpy(request->path, ask->path, path_size);
+	memcpy(request->path + path_size, bearer, bearer_size);
+	request->bearer = request->path + path_size;
+	request->done = ask->done;
+	request->arg = ask->arg;
+	return request;
+}
+
+void
+http_get(struct http *h, const struct http_ask *ask)
+{
 	uint64_t limit = uv_now(h->loop) + h->timeout_ms;
-	struct http_request *request = mem_calloc(1, sizeof *request + size);
+	struct http_request *request = request_new(ask);
 	enum http_status status;
 	const char *reason;
 
-	memcpy(request->path, path, size);
-	request->done = done;
-	request->arg = arg;
-	request->deadline = deadline < limit ? deadline : limit;
+	request->deadline = ask->deadline < limit ? ask->deadline : limit;
 	/* Who waits for the first address is not waiting in line. */
 	request->patience_until = h->queue_timeout_ms > 0 && h->has_address
 	    ? uv_now(h->loop) + h->queue_timeout_ms
 	    : UINT64_MAX;
-	reason = refusal(h, request, &status);
+	reason = refusal(h, request, ask->urgent, &status);
 	if (reason != NULL)
 		http_queue_fail(&h->queue, request, status, reason);
-	else if (can_start(h) && h->queue.count == 0)
+	else if (can_start(h) && (h->queue.count == 0 || ask->urgent))
 		start(h, request);
+	else if (ask->urgent)
+		http_queue_push_first(&h->queue, request);
 	else
 		http_queue_push(&h->queue, request);
+}
+
+uint64_t
+http_timeout_ms(const struct http *h)
+{
+	return h->timeout_ms;
 }
 
 void

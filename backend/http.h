@@ -14,6 +14,10 @@
  * no proxy, cookies, .netrc or content encodings; a body over body_max or
  * headers over HTTP_HEADERS_MAX end the transfer.  The process must ignore
  * SIGPIPE (OpenSSL writes without MSG_NOSIGNAL).
+ *
+ * A kept connection may die of old age just when it is used again.  A request
+ * that meets this before any byte of a reply came is sent once more, over a new
+ * connection and within the same limit of time; never a third time.
  */
 #ifndef BACKEND_HTTP_H
 #define BACKEND_HTTP_H
@@ -28,12 +32,12 @@
 
 #define HTTP_HEADERS_MAX 65536 /* bytes of a response's headers */
 #define HTTP_PATH_MAX 8192     /* bytes of a request's path */
+#define HTTP_BEARER_MAX 65536  /* bytes of a token, with its NUL */
 #define HTTP_TRANSFERS_MAX 4096
 
 struct http_options {
 	const char *base_url; /* as http_url.h has it */
 	const char *ca_file;  /* PEM for https; "" for the system's */
-	const char *bearer;   /* the token; "" for none */
 	const char *user_agent;
 	uint64_t timeout_ms;  /* one http_get(), queue and connect included */
 	size_t transfers_max; /* at once, 1 to HTTP_TRANSFERS_MAX */
@@ -70,6 +74,7 @@ struct http_response {
 	const char *reason;
 	double seconds; /* from start of the transfer, queue excluded */
 	bool sent;      /* a transfer was started */
+	bool retried;   /* since its connection died, it was sent twice */
 };
 
 /* Called exactly once for each http_get(), from the loop, never from within
@@ -77,6 +82,17 @@ struct http_response {
 typedef void (*http_done)(void *arg, const struct http_response *response);
 
 struct http;
+
+/* A request.  path and bearer are copied. */
+struct http_ask {
+	const char *path;   /* starts with '/', already percent-encoded */
+	const char *bearer; /* the token; NULL or "" for none */
+	uint64_t deadline;  /* uv_now() ms */
+	bool urgent;        /* waits before all others, and in spite of
+	                       queue_max */
+	http_done done;
+	void *arg;
+};
 
 /*
  * Whether the file at path can be read and holds PEM; if not, *error has the
@@ -87,26 +103,28 @@ bool http_check_ca_file(const char *path, struct error *error)
 
 /*
  * NULL with the reason: a URL that cannot be used, a CA file that cannot be
- * read or holds no certificate, a token with control characters.  The options
- * are copied.  A name in the URL is being looked up when this returns.
+ * read or holds no certificate.  The options are copied.  A name in the URL is
+ * being looked up when this returns.
  */
 struct http *http_new(uv_loop_t *loop, const struct http_options *options,
     struct log *log, struct error *error) __attribute__((warn_unused_result));
 
 /*
- * GET base_url + path.  path starts with '/', is already percent-encoded and
- * is copied.  deadline is in uv_now() ms; whichever of it and timeout_ms comes
- * first ends the attempt (a queued one too).  Waiting requests start in the
- * order in which they came.  Until the name has been looked up for the first
- * time, requests wait; while no address is known after that, they end with
- * HTTP_UNRESOLVED.
+ * GET base_url + path.  Whichever of the deadline and timeout_ms comes first
+ * ends the attempt (a queued one too).  Waiting requests start in the order in
+ * which they came.  Until the name has been looked up for the first time,
+ * requests wait; while no address is known after that, they end with
+ * HTTP_UNRESOLVED.  A bearer that no header can carry ends with HTTP_BROKEN.
  */
-void http_get(struct http *h, const char *path, uint64_t deadline,
-    http_done done, void *arg);
+void http_get(struct http *h, const struct http_ask *ask);
+
+/* As http_options has it. */
+uint64_t http_timeout_ms(const struct http *h);
 
 /*
  * Answer all that wait for their turn with HTTP_DROPPED, in a later loop turn.
- * From the http_done of a response with retry_after_s, none starts before.
+ * From the http_done of a response that is not HTTP_DONE with 200, none starts
+ * before.
  */
 void http_drop_waiting(struct http *h);
 

@@ -146,8 +146,8 @@ add_transfer(struct http_curl *c)
 }
 
 bool
-http_curl_start(
-    struct http_curl *c, const char *path, uint64_t left_ms, void *request)
+http_curl_start(struct http_curl *c, const char *path, const char *bearer,
+    uint64_t left_ms, void *request)
 {
 	struct http_transfer *t;
 
@@ -155,7 +155,7 @@ http_curl_start(
 		return false;
 	t = c->idle;
 	t->request = request;
-	if (!http_transfer_aim(t, path, left_ms) ||
+	if (!http_transfer_aim(t, path, bearer, left_ms) ||
 	    curl_multi_add_handle(c->multi, t->easy) != CURLM_OK)
 		return false;
 	DL_DELETE(c->idle, t);
@@ -188,6 +188,17 @@ finish(struct http_curl *c, struct http_transfer *t,
 	c->spare = body;
 }
 
+/* The one retry, when its kept connection died before any reply. */
+static bool
+start_again(struct http_curl *c, struct http_transfer *t, CURLcode code)
+{
+	if (!http_transfer_has_died_idle(t, code))
+		return false;
+	(void)curl_multi_remove_handle(c->multi, t->easy);
+	return http_transfer_aim_again(t) &&
+	    curl_multi_add_handle(c->multi, t->easy) == CURLM_OK;
+}
+
 static void
 check_finished(struct http_curl *c)
 {
@@ -204,6 +215,8 @@ check_finished(struct http_curl *c)
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		t = http_transfer_of(message->easy_handle);
+		if (start_again(c, t, message->data.result))
+			continue;
 		http_transfer_describe(
 		    t, message->data.result, &response, content_type);
 		finish(c, t, &response);
@@ -211,32 +224,6 @@ check_finished(struct http_curl *c)
 }
 
 /* --- making and closing ------------------------------------------------ */
-
-static bool
-add_header(struct http_curl *c, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(c->origin.headers, line);
-
-	if (longer != NULL)
-		c->origin.headers = longer;
-	return longer != NULL;
-}
-
-static bool
-add_headers(struct http_curl *c, const char *bearer)
-{
-	struct buffer line;
-	bool ok = add_header(c, "Accept: application/json");
-
-	if (*bearer == '\0')
-		return ok;
-	buffer_init(&line, SIZE_MAX / 2);
-	ok = ok &&
-	    buffer_printf(&line, "Authorization: Bearer %s%c", bearer, '\0') &&
-	    add_header(c, buffer_slice(&line).ptr);
-	buffer_fini(&line);
-	return ok;
-}
 
 static bool
 start_multi(struct http_curl *c, size_t connections_max)
@@ -302,8 +289,7 @@ http_curl_new(uv_loop_t *loop, const struct http_url *url,
 	c->handles = 2;
 	/* The first easy handle shows whether every option is supported. */
 	if (!http_polls_init(&c->polls, loop, on_socket_event, c) ||
-	    !start_multi(c, options->transfers_max) ||
-	    !add_headers(c, options->bearer) || !add_transfer(c)) {
+	    !start_multi(c, options->transfers_max) || !add_transfer(c)) {
 		http_curl_close(c, ignore);
 		return NULL;
 	}
@@ -351,7 +337,6 @@ http_curl_close(struct http_curl *c, void (*closed)(void *arg))
 		http_transfer_free(t);
 	}
 	(void)curl_multi_cleanup(multi);
-	curl_slist_free_all(c->origin.headers);
 	http_polls_fini(&c->polls);
 	uv_close((uv_handle_t *)&c->timer, on_closed);
 	uv_close((uv_handle_t *)&c->soon, on_closed);

@@ -30,11 +30,12 @@ struct http_curl *http_curl_new(uv_loop_t *loop, const struct http_url *url,
 void http_curl_pin(struct http_curl *c, const char *addresses);
 
 /*
- * Start a transfer that ends after left_ms at the latest; path is copied.  It
- * has at most HTTP_PATH_MAX bytes.  False when libcurl refuses.
+ * Start a transfer that ends after left_ms at the latest; path, of at most
+ * HTTP_PATH_MAX bytes, and bearer, "" for none, are copied.  False when libcurl
+ * refuses.
  */
-bool http_curl_start(struct http_curl *c, const char *path, uint64_t left_ms,
-    void *request) __attribute__((warn_unused_result));
+bool http_curl_start(struct http_curl *c, const char *path, const char *bearer,
+    uint64_t left_ms, void *request) __attribute__((warn_unused_result));
 
 /*
  * End all transfers: done is called for each with HTTP_CLOSED before this

@@ -88,15 +88,28 @@ http_queue_init(
 	q->timer.data = q;
 }
 
-void
-http_queue_push(struct http_queue *q, struct http_request *request)
+static void
+count_in(struct http_queue *q, const struct http_request *request)
 {
-	DL_APPEND(q->waiting, request);
 	q->count++;
 	if (end_of(request) < q->expiry) {
 		q->expiry = end_of(request);
 		arm(q);
 	}
+}
+
+void
+http_queue_push(struct http_queue *q, struct http_request *request)
+{
+	DL_APPEND(q->waiting, request);
+	count_in(q, request);
+}
+
+void
+http_queue_push_first(struct http_queue *q, struct http_request *request)
+{
+	DL_PREPEND(q->waiting, request);
+	count_in(q, request);
 }
 
 struct http_request *

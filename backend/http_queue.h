@@ -22,6 +22,7 @@ struct http_request {
 	void *arg;
 	enum http_status status; /* of a failure */
 	const char *reason;      /* of a failure; a literal */
+	const char *bearer;      /* within path, behind its NUL */
 	char path[];
 };
 
@@ -44,6 +45,9 @@ void http_queue_init(
 
 /* Hand a request over, at the end of the queue. */
 void http_queue_push(struct http_queue *q, struct http_request *request);
+
+/* The same, before all others. */
+void http_queue_push_first(struct http_queue *q, struct http_request *request);
 
 /* Take the request that has waited longest, or NULL. */
 struct http_request *http_queue_pop(struct http_queue *q);

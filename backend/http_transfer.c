@@ -47,6 +47,25 @@ on_header(char *bytes, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
+/*
+ * A request is about to be sent.  libcurl by itself sends one again when a kept
+ * connection dies under it, up to five times and maybe over the next one that
+ * is dead, and each time with the whole limit of time.  So it is stopped here,
+ * and http_transfer_aim_again() does it once, over a new one and within the
+ * limit.
+ */
+static int
+on_sending(void *arg, char *to, char *from, int to_port, int from_port)
+{
+	struct http_transfer *t = arg;
+
+	(void)to;
+	(void)from;
+	(void)to_port;
+	(void)from_port;
+	return ++t->sendings > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static const char *
 connect_reason(CURL *easy)
 {
@@ -145,6 +164,7 @@ judge(const struct http_transfer *t, CURLcode code, struct http_response *r)
 		break;
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
+	case CURLE_ABORTED_BY_CALLBACK: /* on_sending(): it died */
 		r->reason = "the connection was reset";
 		break;
 	case CURLE_UNSUPPORTED_PROTOCOL:
@@ -172,11 +192,12 @@ http_transfer_describe(const struct http_transfer *t, CURLcode code,
 	long status = 0;
 
 	*r = (struct http_response){ .content_type = content_type,
-		.sent = true };
+		.sent = true,
+		.retried = t->retried };
 	*content_type = '\0';
 	judge(t, code, r);
 	(void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &microseconds);
-	r->seconds = (double)microseconds / 1e6;
+	r->seconds = ((double)microseconds + (double)t->spent_us) / 1e6;
 	if (r->status != HTTP_DONE)
 		return;
 	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -211,7 +232,6 @@ set_options(struct http_transfer *t)
 	SET(PROTOCOLS_STR, scheme);
 	SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(HTTP09_ALLOWED, 0L);
-	SET(HTTPHEADER, o->headers);
 	SET(USERAGENT, o->user_agent);
 	SET(ACCEPT_ENCODING, NULL);
 	SET(HTTP_CONTENT_DECODING, 0L);
@@ -229,6 +249,8 @@ set_options(struct http_transfer *t)
 	SET(WRITEDATA, t);
 	SET(HEADERFUNCTION, on_header);
 	SET(HEADERDATA, t);
+	SET(PREREQFUNCTION, on_sending);
+	SET(PREREQDATA, t);
 	SET(CLOSESOCKETFUNCTION, o->close_socket);
 	SET(CLOSESOCKETDATA, o->socket_arg);
 	SET(OPENSOCKETFUNCTION, o->open_socket);
@@ -246,6 +268,17 @@ set_options(struct http_transfer *t)
 	}
 #undef SET
 	return ok;
+}
+
+static void
+forget_headers(struct http_transfer *t)
+{
+	curl_slist_free_all(t->headers);
+	t->headers = NULL;
+	if (t->bearer != NULL)
+		explicit_bzero(t->bearer, strlen(t->bearer));
+	free(t->bearer);
+	t->bearer = NULL;
 }
 
 struct http_transfer *
@@ -268,6 +301,7 @@ http_transfer_free(struct http_transfer *t)
 {
 	curl_easy_cleanup(t->easy);
 	curl_slist_free_all(t->addresses);
+	forget_headers(t);
 	buffer_fini(&t->body);
 	free(t);
 }
@@ -307,26 +341,120 @@ pin_addresses(struct http_transfer *t)
 	return ok;
 }
 
+static bool
+add_header(struct http_transfer *t, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(t->headers, line);
+
+	if (longer != NULL)
+		t->headers = longer;
+	return longer != NULL;
+}
+
+/* Tell curl the headers, once for each time the token changes. */
+static bool
+set_headers(struct http_transfer *t, const char *bearer)
+{
+	struct buffer line;
+	bool ok;
+
+	if (t->bearer != NULL && strcmp(t->bearer, bearer) == 0)
+		return true;
+	forget_headers(t);
+	buffer_init(&line, HTTP_BEARER_MAX + 64);
+	ok = add_header(t, "Accept: application/json") &&
+	    buffer_printf(&line, "Authorization: Bearer %s%c", bearer, '\0') &&
+	    (*bearer == '\0' || add_header(t, buffer_slice(&line).ptr)) &&
+	    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) ==
+		CURLE_OK;
+	buffer_fini(&line);
+	if (ok)
+		t->bearer = mem_strdup(bearer);
+	return ok;
+}
+
+static bool
+set_limit(struct http_transfer *t, uint64_t left_ms)
+{
+	/* 0 would mean no limit. */
+	long limit = left_ms < 1 ? 1
+	    : left_ms < LONG_MAX ? (long)left_ms
+				 : LONG_MAX;
+
+	return curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, limit) ==
+	    CURLE_OK &&
+	    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, limit) ==
+	    CURLE_OK;
+}
+
+static void
+reset(struct http_transfer *t)
+{
+	t->header_bytes = 0;
+	t->head_ended = false;
+	t->too_large = NULL;
+	t->sendings = 0;
+}
+
 bool
-http_transfer_aim(struct http_transfer *t, const char *path, uint64_t left_ms)
+http_transfer_aim(struct http_transfer *t, const char *path, const char *bearer,
+    uint64_t left_ms)
 {
 	const struct http_origin *o = t->origin;
-	long limit = left_ms < LONG_MAX ? (long)left_ms : LONG_MAX;
 	char url[HTTP_URL_TEXT_MAX + HTTP_PATH_MAX];
 	size_t size = strlen(path) + 1;
 
 	if (size > HTTP_PATH_MAX)
 		return false;
-	if (limit == 0)
-		limit = 1; /* 0 would mean no limit */
-	t->header_bytes = 0;
-	t->head_ended = false;
-	t->too_large = NULL;
+	reset(t);
+	t->limit_us = left_ms < UINT64_MAX / 1000 ? left_ms * 1000 : UINT64_MAX;
+	t->spent_us = 0;
+	t->retried = false;
 	memcpy(url, o->base, o->base_len);
 	memcpy(url + o->base_len, path, size);
-	return pin_addresses(t) &&
+	return pin_addresses(t) && set_headers(t, bearer) &&
 	    curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
-	    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, limit) == CURLE_OK &&
-	    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, limit) ==
-	    CURLE_OK;
+	    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK &&
+	    set_limit(t, left_ms);
+}
+
+static uint64_t
+elapsed_us(const struct http_transfer *t)
+{
+	curl_off_t microseconds = 0;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &microseconds);
+	return microseconds > 0 ? (uint64_t)microseconds : 0;
+}
+
+bool
+http_transfer_has_died_idle(const struct http_transfer *t, CURLcode code)
+{
+	long connects = 0;
+
+	if (t->retried || t->header_bytes > 0 || elapsed_us(t) >= t->limit_us)
+		return false;
+	switch (code) {
+	case CURLE_ABORTED_BY_CALLBACK: /* libcurl was about to */
+		return true;
+	case CURLE_GOT_NOTHING:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+		(void)curl_easy_getinfo(
+		    t->easy, CURLINFO_NUM_CONNECTS, &connects);
+		return connects == 0;
+	default:
+		return false;
+	}
+}
+
+bool
+http_transfer_aim_again(struct http_transfer *t)
+{
+	t->spent_us = elapsed_us(t);
+	t->retried = true;
+	reset(t);
+	return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) ==
+	    CURLE_OK &&
+	    set_limit(t, (t->limit_us - t->spent_us) / 1000);
 }

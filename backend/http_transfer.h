@@ -22,7 +22,6 @@ struct http_origin {
 	size_t base_len;
 	char *ca_file;
 	char *user_agent;
-	struct curl_slist *headers;
 	char *addresses;     /* as CURLOPT_RESOLVE has them; NULL for none */
 	unsigned generation; /* of addresses; 0 = never any */
 	size_t body_max;
@@ -42,6 +41,12 @@ struct http_transfer {
 	const char *too_large; /* what was, or NULL */
 	struct curl_slist *addresses; /* curl borrows it */
 	unsigned generation;          /* of addresses */
+	struct curl_slist *headers;   /* curl borrows it */
+	char *bearer;                 /* what headers were made for, or NULL */
+	uint64_t limit_us;            /* for both attempts */
+	uint64_t spent_us;            /* by the first */
+	unsigned sendings; /* how often a request was about to be sent */
+	bool retried;
 };
 
 /* NULL when this libcurl lacks something. */
@@ -53,11 +58,23 @@ void http_transfer_free(struct http_transfer *t);
 struct http_transfer *http_transfer_of(CURL *easy);
 
 /*
- * Point it at a path of the origin, for left_ms at most; path is copied.  False
- * when the path has HTTP_PATH_MAX bytes or more, or libcurl refuses.
+ * Point it at a path of the origin, for left_ms at most; path and bearer (""
+ * for none) are copied.  False when the path has HTTP_PATH_MAX bytes or more,
+ * or libcurl refuses.
  */
 bool http_transfer_aim(struct http_transfer *t, const char *path,
-    uint64_t left_ms) __attribute__((warn_unused_result));
+    const char *bearer, uint64_t left_ms) __attribute__((warn_unused_result));
+
+/*
+ * Whether it ended with code since a kept connection died before any byte of a
+ * reply, has time left, and was not sent again so far.
+ */
+bool http_transfer_has_died_idle(const struct http_transfer *t, CURLcode code);
+
+/* Make it ready to be sent again, over a new connection and for what is left of
+ * its time; false when libcurl refuses. */
+bool http_transfer_aim_again(struct http_transfer *t)
+    __attribute__((warn_unused_result));
 
 /* Say what came of it; the body is not set. */
 void http_transfer_describe(const struct http_transfer *t, CURLcode code,

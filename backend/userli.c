@@ -1,33 +1,34 @@
 #include "backend/userli.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "backend/tokens.h"
+#include "backend/userli_health.h"
 #include "backend/userli_metrics.h"
+#include "backend/userli_path.h"
+#include "backend/userli_report.h"
 #include "backend/userli_verdict.h"
-#include "common/keyrules.h"
 #include "common/mem.h"
 
-#define API_PATH "/api/postfix/"
 #define CHECK_KEY "health-check.invalid"
-/* The longest map name, a '/', every byte as %XX and the NUL. */
-#define PATH_MAX_BYTES (sizeof API_PATH + 16 + KEYRULES_KEY_MAX * 3)
-#define LOG_INTERVAL_MS 1000
 
-_Static_assert(PATH_MAX_BYTES <= HTTP_PATH_MAX, "http takes every path");
+_Static_assert(USERLI_PATH_MAX <= HTTP_PATH_MAX, "http takes every path");
 
 struct call {
-	struct call *prev, *next; /* utlist, while its answer is deferred */
+	struct call *prev, *next; /* utlist, while it is deferred */
 	struct userli *userli;
+	enum userli_asker asker;
 	enum lookup_map map;
+	uint64_t deadline;
 	uint64_t request_id;
-	bool unfit; /* deferred since the key must not be sent */
-	userli_done done;
+	size_t token; /* what it was sent with */
+	unsigned token_generation;
+	bool asked_twice; /* since its token was refused */
+	userli_done done; /* of a lookup */
 	void *arg;
 	size_t key_len;
-	char key[]; /* for logs */
+	char key[];
 };
 
 struct userli {
@@ -35,140 +36,32 @@ struct userli {
 	struct http *http;
 	struct log *log;
 	struct userli_metrics metrics;
-	struct buffer value; /* of the answer that is being told */
+	struct userli_health health;
+	struct userli_report report;
+	struct tokens tokens;
+	uint64_t patience_ms; /* no answer for so long says something */
+	struct buffer value;  /* of the answer that is being told */
 
 	uv_timer_t check_timer;
 	uv_timer_t deferred_timer;
-	struct call *deferred; /* answered without a request */
+	struct call *deferred; /* not to be asked */
 	bool telling_deferred;
 	size_t calls; /* not answered yet, checks included */
 	unsigned open_timers;
+	bool closing;
 
-	uint64_t paused_until; /* uv_now() ms */
-	bool checking;
+	bool checking; /* probes apart */
 	bool answered; /* a lookup has succeeded since the last check */
-	bool ready;
-	char reason[USERLI_REASON_MAX]; /* why it is not ready */
-
-	struct {
-		uint64_t next;   /* no line before this, uv_now() ms */
-		uint64_t silent; /* failures since the last line */
-	} logged[USERLI_FAILURES];
 };
 
-/* --- the path ---------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------ */
+
+static void on_response(void *arg, const struct http_response *response);
 
 static bool
-is_unreserved(char c)
+is_held(const struct userli *u)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '~' ||
-	    c == '-';
-}
-
-/* keyrules passes no such key; nothing else may ask for another path. */
-static bool
-is_fit(struct slice key)
-{
-	return key.len > 0 && key.len <= KEYRULES_KEY_MAX &&
-	    !slice_equal(key, SLICE(".")) && !slice_equal(key, SLICE(".."));
-}
-
-static void
-build_path(
-    char path[static PATH_MAX_BYTES], enum lookup_map map, struct slice key)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *at = path;
-
-	at += snprintf(
-	    path, PATH_MAX_BYTES, API_PATH "%s/", lookup_map_name(map));
-	for (size_t i = 0; i < key.len; i++) {
-		unsigned char c = (unsigned char)key.ptr[i];
-
-		if (is_unreserved(key.ptr[i])) {
-			*at++ = key.ptr[i];
-			continue;
-		}
-		*at++ = '%';
-		*at++ = digits[c >> 4];
-		*at++ = digits[c & 15];
-	}
-	*at = '\0';
-}
-
-/* --- readiness and logs ------------------------------------------------ */
-
-static void
-set_ready(struct userli *u, bool ready, const char *reason)
-{
-	bool changed = u->ready != ready;
-
-	u->ready = ready;
-	metrics_set(u->metrics.health, ready ? 1 : 0);
-	if (!ready && (changed || strcmp(u->reason, reason) != 0))
-		log_warn(u->log, log_msg("userli is not ready"),
-		    log_str("reason", reason));
-	else if (ready && changed)
-		log_info(u->log, log_msg("userli is ready"));
-	(void)snprintf(u->reason, sizeof u->reason, "%s", ready ? "" : reason);
-}
-
-static void
-log_failure(struct userli *u, const struct call *call,
-    const struct userli_verdict *v, unsigned http_code)
-{
-	uint64_t now = uv_now(u->loop);
-	uint64_t silent = u->logged[v->failure].silent;
-
-	if (now < u->logged[v->failure].next) {
-		u->logged[v->failure].silent++;
-		return;
-	}
-	u->logged[v->failure].next = now + LOG_INTERVAL_MS;
-	u->logged[v->failure].silent = 0;
-	log_warn(u->log, log_msg("lookup failed at userli"),
-	    log_hex("request_id", call->request_id),
-	    log_str("map", lookup_map_name(call->map)),
-	    log_personal("key", (struct slice){ call->key, call->key_len }),
-	    log_str("outcome", lookup_outcome_name(v->outcome)),
-	    log_str("failure", userli_failure_name(v->failure)),
-	    log_str("reason", v->reason), log_uint("status_code", http_code),
-	    log_uint("alike_not_logged", silent));
-}
-
-/* What was held back and nothing alike has followed. */
-static void
-log_silent_failures(struct userli *u)
-{
-	uint64_t now = uv_now(u->loop);
-
-	for (int i = 0; i < USERLI_FAILURES; i++) {
-		if (u->logged[i].silent == 0 || now < u->logged[i].next)
-			continue;
-		log_warn(u->log, log_msg("lookups failed at userli"),
-		    log_str(
-			"failure", userli_failure_name((enum userli_failure)i)),
-		    log_uint("alike_not_logged", u->logged[i].silent));
-		u->logged[i].silent = 0;
-	}
-}
-
-/* --- answers ----------------------------------------------------------- */
-
-static void
-free_when_idle(struct userli *u)
-{
-	if (u->open_timers > 0 || u->calls > 0)
-		return;
-	buffer_fini(&u->value);
-	free(u);
-}
-
-static bool
-is_check(const struct call *call)
-{
-	return call->done == NULL;
+	return u->health.breaker.state != BREAKER_CLOSED;
 }
 
 static void
@@ -179,34 +72,101 @@ set_gauges(struct userli *u)
 	http_stats(u->http, &stats);
 	metrics_set(u->metrics.active, (double)stats.active);
 	metrics_set(u->metrics.queued, (double)stats.queued);
-}
-
-/* Seconds, rounded up; 0 when userli may be asked. */
-static uint32_t
-pause_left_s(const struct userli *u)
-{
-	uint64_t now = uv_now(u->loop);
-
-	if (now >= u->paused_until)
-		return 0;
-	return (uint32_t)((u->paused_until - now + 999) / 1000);
+	metrics_set(u->metrics.token, (double)u->tokens.current + 1);
 }
 
 static void
-learn_readiness(
-    struct userli *u, const struct call *call, const struct userli_verdict *v)
+ask(struct userli *u, struct call *call, size_t token)
 {
-	if (v->failure == USERLI_FAILURE_NONE) {
-		u->answered = true;
-		/* What was under way when a pause began does not end it. */
-		if (pause_left_s(u) == 0)
-			set_ready(u, true, "");
-	} else if (v->outcome == LOOKUP_BUSY || v->outcome == LOOKUP_DRAINING) {
-		return; /* says nothing about userli */
-	} else if (v->failure == USERLI_FAILURE_TOKEN || v->pause_s > 0 ||
-	    is_check(call)) {
-		set_ready(u, false, v->reason);
+	struct slice key = { call->key, call->key_len };
+	char path[USERLI_PATH_MAX];
+
+	userli_path_build(path, call->map, key);
+	call->token = token;
+	call->token_generation = u->tokens.generation;
+	http_get(u->http,
+	    &(struct http_ask){ .path = path,
+		.bearer = tokens_get(&u->tokens, token),
+		.deadline = call->deadline,
+		/* Others may be waiting for what these will tell. */
+		.urgent =
+		    call->asker != USERLI_ASKER_LOOKUP || call->asked_twice,
+		.done = on_response,
+		.arg = call });
+	set_gauges(u);
+}
+
+static struct call *
+call_new(struct userli *u, enum userli_asker asker, enum lookup_map map,
+    struct slice key, uint64_t deadline)
+{
+	struct call *call = mem_calloc(1, sizeof *call + key.len);
+
+	if (key.len > 0)
+		memcpy(call->key, key.ptr, key.len);
+	call->key_len = key.len;
+	call->userli = u;
+	call->asker = asker;
+	call->map = map;
+	call->deadline = deadline;
+	u->calls++;
+	return call;
+}
+
+/* --- checks ------------------------------------------------------------ */
+
+static void on_check_timer(uv_timer_t *timer);
+
+static void
+plan_check(struct userli *u)
+{
+	uint64_t delay = USERLI_CHECK_INTERVAL_MS;
+
+	if (u->closing)
+		return;
+	if (u->health.breaker.state == BREAKER_OPEN)
+		delay = breaker_left_ms(&u->health.breaker, uv_now(u->loop));
+	else if (!u->health.ready || u->health.breaker.failures > 0)
+		delay = USERLI_RECHECK_INTERVAL_MS;
+	(void)uv_timer_start(&u->check_timer, on_check_timer, delay, 0);
+}
+
+static void
+check(struct userli *u, enum userli_asker asker)
+{
+	ask(u,
+	    call_new(u, asker, LOOKUP_DOMAIN, SLICE(CHECK_KEY),
+		uv_now(u->loop) + USERLI_CHECK_INTERVAL_MS),
+	    u->tokens.current);
+}
+
+static void
+on_check_timer(uv_timer_t *timer)
+{
+	struct userli *u = timer->data;
+	bool answered = u->answered;
+
+	userli_report_silent(&u->report, uv_now(u->loop));
+	u->answered = false;
+	if (breaker_probe(&u->health.breaker, uv_now(u->loop))) {
+		check(u, USERLI_ASKER_PROBE);
+	} else if (!is_held(u) && !u->checking && !answered) {
+		u->checking = true;
+		check(u, USERLI_ASKER_CHECK);
 	}
+	plan_check(u);
+}
+
+/* --- answers ----------------------------------------------------------- */
+
+static void
+free_when_idle(struct userli *u)
+{
+	if (u->open_timers > 0 || u->calls > 0)
+		return;
+	tokens_fini(&u->tokens);
+	buffer_fini(&u->value);
+	free(u);
 }
 
 /* Count, log, tell, free. */
@@ -221,19 +181,75 @@ answer(struct call *call, const struct userli_verdict *v, unsigned http_code)
 						: slice_of(v->reason),
 	};
 
-	if (v->failure != USERLI_FAILURE_NONE) {
+	if (v->failure != USERLI_FAILURE_NONE)
 		metrics_inc(u->metrics.failure[v->failure]);
-		/* A failed check is logged by what it changes. */
-		if (!is_check(call))
-			log_failure(u, call, v, http_code);
-	}
-	if (is_check(call))
+	/* A failed check, and why lookups are held, is logged where it is
+	 * decided. */
+	if (v->failure != USERLI_FAILURE_NONE &&
+	    v->failure != USERLI_FAILURE_HELD &&
+	    call->asker == USERLI_ASKER_LOOKUP)
+		userli_report_failure(&u->report, uv_now(u->loop),
+		    call->request_id, call->map,
+		    (struct slice){ call->key, call->key_len }, v, http_code);
+	if (call->asker == USERLI_ASKER_CHECK)
 		u->checking = false;
-	else
+	if (call->done != NULL)
 		call->done(call->arg, &result);
 	free(call);
 	u->calls--;
 	free_when_idle(u);
+}
+
+/* Its token is refused: true when it is being asked with another one. */
+static bool
+ask_with_other_token(struct userli *u, struct call *call)
+{
+	size_t next;
+
+	if (call->asked_twice ||
+	    !tokens_other(
+		&u->tokens, call->token, call->token_generation, &next))
+		return false;
+	call->asked_twice = true;
+	ask(u, call, next);
+	return true;
+}
+
+/* Its token is accepted. */
+static void
+keep_token(struct userli *u, const struct call *call)
+{
+	if (!tokens_accept(&u->tokens, call->token, call->token_generation))
+		return;
+	metrics_inc(u->metrics.switches);
+	log_warn(u->log,
+	    log_msg("userli rejects one token of USERLI_TOKEN, the other is "
+		    "used from now on"),
+	    log_str("in_use", tokens_name(call->token)));
+	/* Those that wait have the one that is refused. */
+	http_drop_waiting(u->http);
+}
+
+static void
+learn(struct userli *u, const struct call *call,
+    const struct http_response *response, const struct userli_verdict *v)
+{
+	bool was_held = is_held(u);
+	bool tried = response->sent &&
+	    (v->failure != USERLI_FAILURE_TIMEOUT ||
+		response->seconds * 1000 >= (double)u->patience_ms);
+
+	if (v->failure == USERLI_FAILURE_NONE) {
+		if (call->asker == USERLI_ASKER_LOOKUP)
+			u->answered = true;
+		keep_token(u, call);
+	}
+	if (userli_health_learn(
+		&u->health, uv_now(u->loop), call->asker, v, tried))
+		plan_check(u);
+	/* Let nobody wait for what is known. */
+	if (!was_held && is_held(u))
+		http_drop_waiting(u->http);
 }
 
 static void
@@ -243,42 +259,55 @@ on_response(void *arg, const struct http_response *response)
 	struct userli *u = call->userli;
 	struct userli_verdict v;
 
+	/* We ourselves have dropped it, for one reason or the other. */
+	if (response->status == HTTP_DROPPED &&
+	    (!is_held(u) || call->asker == USERLI_ASKER_PROBE)) {
+		ask(u, call, u->tokens.current);
+		return;
+	}
 	buffer_clear(&u->value);
 	userli_verdict(call->map, response, &u->value, &v);
 	userli_metrics_response(&u->metrics, call->map, response);
-	if (v.pause_s > 0) {
-		u->paused_until = uv_now(u->loop) + (uint64_t)v.pause_s * 1000;
-		http_drop_waiting(u->http);
-	}
-	learn_readiness(u, call, &v);
+	if (v.failure == USERLI_FAILURE_TOKEN && ask_with_other_token(u, call))
+		return;
+	if (response->status == HTTP_DROPPED)
+		(void)userli_health_held(&u->health, uv_now(u->loop), &v);
+	learn(u, call, response, &v);
 	set_gauges(u);
 	answer(call, &v, response->code);
 }
 
 static void
-on_deferred(uv_timer_t *timer)
+tell_deferred(struct userli *u, struct call *call)
 {
 	static const struct userli_verdict unfit = {
 		.outcome = LOOKUP_TEMP,
 		.failure = USERLI_FAILURE_BROKEN,
 		.reason = "the key cannot be asked for",
 	};
-	struct userli *u = timer->data;
+	struct slice key = { call->key, call->key_len };
 	struct userli_verdict v;
+
+	if (!userli_path_fit(call->map, key))
+		answer(call, &unfit, 0);
+	else if (userli_health_held(&u->health, uv_now(u->loop), &v))
+		answer(call, &v, 0);
+	else
+		ask(u, call, u->tokens.current);
+}
+
+static void
+on_deferred(uv_timer_t *timer)
+{
+	struct userli *u = timer->data;
 	struct call *list = u->deferred;
 	struct call *call;
 	struct call *next;
 
 	u->deferred = NULL;
 	u->telling_deferred = true;
-	DL_FOREACH_SAFE (list, call, next) {
-		uint32_t left_s = pause_left_s(u);
-
-		v = unfit;
-		if (!call->unfit)
-			userli_verdict_paused(left_s > 0 ? left_s : 1, &v);
-		answer(call, &v, 0);
-	}
+	DL_FOREACH_SAFE (list, call, next)
+		tell_deferred(u, call);
 	u->telling_deferred = false;
 }
 
@@ -292,45 +321,7 @@ defer(struct userli *u, struct call *call)
 	    &u->deferred_timer, on_deferred, u->telling_deferred ? 1 : 0, 0);
 }
 
-static void
-ask(struct userli *u, struct call *call, uint64_t deadline)
-{
-	struct slice key = { call->key, call->key_len };
-	char path[PATH_MAX_BYTES];
-
-	build_path(path, call->map, key);
-	http_get(u->http, path, deadline, on_response, call);
-	set_gauges(u);
-}
-
-static struct call *
-call_new(struct userli *u, enum lookup_map map, struct slice key)
-{
-	struct call *call = mem_calloc(1, sizeof *call + key.len);
-
-	if (key.len > 0)
-		memcpy(call->key, key.ptr, key.len);
-	call->key_len = key.len;
-	call->userli = u;
-	call->map = map;
-	u->calls++;
-	return call;
-}
-
-static void
-on_check_timer(uv_timer_t *timer)
-{
-	struct userli *u = timer->data;
-	bool answered = u->answered;
-
-	log_silent_failures(u);
-	u->answered = false;
-	if (u->checking || answered || pause_left_s(u) > 0)
-		return;
-	u->checking = true;
-	ask(u, call_new(u, LOOKUP_DOMAIN, SLICE(CHECK_KEY)),
-	    uv_now(u->loop) + USERLI_CHECK_INTERVAL_MS);
-}
+/* --- making and closing ------------------------------------------------ */
 
 struct userli *
 userli_new(uv_loop_t *loop, struct http *http, struct metrics *metrics,
@@ -341,47 +332,72 @@ userli_new(uv_loop_t *loop, struct http *http, struct metrics *metrics,
 	u->loop = loop;
 	u->http = http;
 	u->log = log;
+	u->patience_ms = http_timeout_ms(http) / 2;
+	if (u->patience_ms > USERLI_HEALTH_PATIENCE_MS)
+		u->patience_ms = USERLI_HEALTH_PATIENCE_MS;
+	tokens_init(&u->tokens);
 	userli_metrics_init(&u->metrics, metrics);
+	userli_health_init(&u->health, log, &u->metrics, (uint32_t)uv_hrtime());
+	userli_report_init(&u->report, log);
 	buffer_init(&u->value, USERLI_VALUE_MAX);
-	(void)snprintf(
-	    u->reason, sizeof u->reason, "userli has not answered yet");
 	(void)uv_timer_init(loop, &u->check_timer);
 	(void)uv_timer_init(loop, &u->deferred_timer);
 	u->check_timer.data = u;
 	u->deferred_timer.data = u;
 	u->open_timers = 2;
-	(void)uv_timer_start(
-	    &u->check_timer, on_check_timer, 0, USERLI_CHECK_INTERVAL_MS);
+	(void)uv_timer_start(&u->check_timer, on_check_timer, 0, 0);
 	return u;
+}
+
+bool
+userli_set_tokens(struct userli *u, const char *text, struct error *error)
+{
+	if (!tokens_set(&u->tokens, text, error))
+		return false;
+	/* Those that wait have an old one. */
+	http_drop_waiting(u->http);
+	set_gauges(u);
+	return true;
+}
+
+void
+userli_hurry(struct userli *u)
+{
+	u->answered = false;
+	breaker_hurry(&u->health.breaker, uv_now(u->loop));
+	if (u->health.breaker.state == BREAKER_OPEN)
+		plan_check(u);
+	else
+		(void)uv_timer_start(&u->check_timer, on_check_timer, 0, 0);
 }
 
 void
 userli_lookup(struct userli *u, enum lookup_map map, struct slice key,
     uint64_t deadline, uint64_t request_id, userli_done done, void *arg)
 {
-	struct call *call = call_new(u, map, key);
+	struct call *call =
+	    call_new(u, USERLI_ASKER_LOOKUP, map, key, deadline);
 
 	call->request_id = request_id;
 	call->done = done;
 	call->arg = arg;
-	call->unfit = map >= LOOKUP_MAPS || !is_fit(key);
-	if (call->unfit || pause_left_s(u) > 0)
+	if (is_held(u) || !userli_path_fit(map, key))
 		defer(u, call);
 	else
-		ask(u, call, deadline);
+		ask(u, call, u->tokens.current);
 }
 
 bool
 userli_ready(const struct userli *u, const char **reason)
 {
-	*reason = u->reason;
-	return u->ready;
+	*reason = u->health.reason;
+	return u->health.ready;
 }
 
 bool
 userli_unwell(const struct userli *u)
 {
-	return pause_left_s(u) > 0;
+	return is_held(u);
 }
 
 bool
@@ -405,6 +421,7 @@ on_closed(uv_handle_t *handle)
 void
 userli_close(struct userli *u)
 {
+	u->closing = true;
 	on_deferred(&u->deferred_timer);
 	uv_close((uv_handle_t *)&u->check_timer, on_closed);
 	uv_close((uv_handle_t *)&u->deferred_timer, on_closed);

@@ -46,6 +46,57 @@ code_index(const struct http_response *r)
 	return CODE_OTHER;
 }
 
+static void
+init_breaker(struct userli_metrics *u, struct metrics *m)
+{
+	static const char *const state[] = { "state", NULL };
+	static const char *const cause[] = { "cause", NULL };
+	struct metrics_family *states = metrics_gauges(m,
+	    "userli_breaker_state",
+	    "1 for the state: closed (userli is asked), open (it is not) or "
+	    "probing (one request decides)",
+	    state);
+	struct metrics_family *opens = metrics_counters(m,
+	    "userli_breaker_opens_total",
+	    "How often userli was left alone from then on, by cause", cause);
+
+	for (int i = 0; i < BREAKER_STATES; i++)
+		u->state[i] = metrics_gauge(states,
+		    (const char *const[]){
+			breaker_state_name((enum breaker_state)i), NULL });
+	for (int i = 0; i < BREAKER_CAUSES; i++)
+		u->opens[i] = metrics_counter(opens,
+		    (const char *const[]){
+			breaker_cause_name((enum breaker_cause)i), NULL });
+	metrics_set(u->state[BREAKER_CLOSED], 1);
+}
+
+static void
+init_requests(struct userli_metrics *u, struct metrics *m)
+{
+	u->active = metrics_gauge(
+	    metrics_gauges(m, "http_client_active",
+		"HTTP requests to userli that are under way", NULL),
+	    NULL);
+	u->queued = metrics_gauge(
+	    metrics_gauges(m, "http_client_queued",
+		"HTTP requests to userli that wait for their turn", NULL),
+	    NULL);
+	u->retries = metrics_counter(
+	    metrics_counters(m, "http_client_retries_total",
+		"Requests sent again since a kept connection had died", NULL),
+	    NULL);
+	u->token = metrics_gauge(
+	    metrics_gauges(m, "userli_token_in_use",
+		"Which token of USERLI_TOKEN is used: 1 or 2", NULL),
+	    NULL);
+	u->switches = metrics_counter(
+	    metrics_counters(m, "userli_token_switches_total",
+		"How often the other token was taken, one being refused", NULL),
+	    NULL);
+	metrics_set(u->token, 1);
+}
+
 void
 userli_metrics_init(struct userli_metrics *u, struct metrics *m)
 {
@@ -72,14 +123,8 @@ userli_metrics_init(struct userli_metrics *u, struct metrics *m)
 	    metrics_gauges(m, "health_check_status",
 		"Health check status (1 = healthy, 0 = unhealthy)", NULL),
 	    NULL);
-	u->active = metrics_gauge(
-	    metrics_gauges(m, "http_client_active",
-		"HTTP requests to userli that are under way", NULL),
-	    NULL);
-	u->queued = metrics_gauge(
-	    metrics_gauges(m, "http_client_queued",
-		"HTTP requests to userli that wait for their turn", NULL),
-	    NULL);
+	init_requests(u, m);
+	init_breaker(u, m);
 }
 
 void
@@ -98,4 +143,16 @@ userli_metrics_response(struct userli_metrics *u, enum lookup_map map,
 	}
 	metrics_inc(u->request[map][i]);
 	metrics_observe(u->duration[map][i], response->seconds);
+	if (response->retried)
+		metrics_inc(u->retries);
+}
+
+void
+userli_metrics_breaker(struct userli_metrics *u, const struct breaker *breaker,
+    enum breaker_state from)
+{
+	metrics_set(u->state[from], 0);
+	metrics_set(u->state[breaker->state], 1);
+	if (from == BREAKER_CLOSED)
+		metrics_inc(u->opens[breaker->cause]);
 }

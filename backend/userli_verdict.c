@@ -23,6 +23,7 @@ static const char *const failure_names[USERLI_FAILURES] = {
 	[USERLI_FAILURE_QUEUE_FULL] = "queue_full",
 	[USERLI_FAILURE_QUEUE_TIMEOUT] = "queue_timeout",
 	[USERLI_FAILURE_UNRESOLVED] = "unresolved",
+	[USERLI_FAILURE_HELD] = "held",
 };
 
 __attribute__((format(printf, 4, 5))) static void
@@ -82,7 +83,8 @@ judge_busy(const struct http_response *r, struct userli_verdict *out)
 	    : USERLI_PAUSE_MAX_S;
 
 	if (pause_s > 0)
-		userli_verdict_paused(pause_s, out);
+		set(out, LOOKUP_TEMP, USERLI_FAILURE_BUSY,
+		    "userli asked to be left alone for %" PRIu32 " s", pause_s);
 	else
 		set(out, LOOKUP_TEMP, USERLI_FAILURE_BUSY,
 		    "userli is busy or in maintenance (HTTP %u)", r->code);
@@ -147,8 +149,8 @@ userli_verdict(enum lookup_map map, const struct http_response *r,
 		    "userli's answer cannot be read: %s", r->reason);
 		return;
 	case HTTP_DROPPED:
-		set(out, LOOKUP_TEMP, USERLI_FAILURE_BUSY,
-		    "userli asked to be left alone");
+		set(out, LOOKUP_TEMP, USERLI_FAILURE_HELD,
+		    "userli is left alone for now");
 		return;
 	case HTTP_CLOSED:
 		set(out, LOOKUP_DRAINING, USERLI_FAILURE_BROKEN,
@@ -161,13 +163,6 @@ userli_verdict(enum lookup_map map, const struct http_response *r,
 	set(out, LOOKUP_TEMP, USERLI_FAILURE_BROKEN, "%s: %s",
 	    r->sent ? "userli's answer is broken" : "userli was not asked",
 	    r->reason);
-}
-
-void
-userli_verdict_paused(uint32_t left_s, struct userli_verdict *out)
-{
-	set(out, LOOKUP_TEMP, USERLI_FAILURE_BUSY,
-	    "userli asked to be left alone for %" PRIu32 " s", left_s);
 }
 
 const char *

@@ -22,7 +22,7 @@
 #include "common/buffer.h"
 #include "common/lookup.h"
 
-#define USERLI_REASON_MAX 160
+#define USERLI_REASON_MAX 224
 #define USERLI_PAUSE_MAX_S 300 /* Retry-After beyond this is not believed */
 /* The largest value: a reply is "OK " and the value. */
 #define USERLI_VALUE_MAX (LOOKUP_REPLY_MAX - 3)
@@ -45,6 +45,7 @@ enum userli_failure {
 	USERLI_FAILURE_QUEUE_FULL,
 	USERLI_FAILURE_QUEUE_TIMEOUT,
 	USERLI_FAILURE_UNRESOLVED,
+	USERLI_FAILURE_HELD, /* not asked, since it is known to fail */
 	USERLI_FAILURES,
 };
 
@@ -59,9 +60,6 @@ struct userli_verdict {
 /* On OK the value is appended to *value, whose max is USERLI_VALUE_MAX. */
 void userli_verdict(enum lookup_map map, const struct http_response *response,
     struct buffer *value, struct userli_verdict *out);
-
-/* As userli_verdict() would for a lookup in a pause of left_s more seconds. */
-void userli_verdict_paused(uint32_t left_s, struct userli_verdict *out);
 
 /* "token", "base_url", …: the values of the label `reason`. */
 const char *userli_failure_name(enum userli_failure failure);

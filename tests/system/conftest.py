@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,10 @@ def module_stack(directory_file):
 def shared(module_stack):
     """A stack that the module's tests share: do nothing to it that lasts."""
     module_stack.sandbox.clear_faults()
+    # What failed before this test is forgotten with a success of a fresh key.
+    module_stack.backend.wait_ready()
+    fresh = f"{uuid.uuid4().hex}.example"
+    assert module_stack.lookup("domain", fresh).status == "NOTFOUND"
     module_stack.sandbox.clear_stats()
     yield module_stack
     module_stack.sandbox.clear_faults()

@@ -33,6 +33,7 @@ struct result {
 	unsigned code;
 	uint32_t retry_after_s;
 	bool sent;
+	bool retried;
 	double seconds;
 	char body[BODY_MAX + 1];
 	char reason[128];
@@ -54,6 +55,8 @@ struct fixture {
 	size_t answered;
 	bool inside; /* http_get() is running */
 	bool close_on_answer;
+	const char *bearer; /* of further requests */
+	bool urgent;        /* the same */
 };
 
 static inline void
@@ -70,6 +73,7 @@ on_answer(void *arg, const struct http_response *r)
 		.code = r->code,
 		.retry_after_s = r->retry_after_s,
 		.sent = r->sent,
+		.retried = r->retried,
 		.seconds = r->seconds };
 	if (r->body.len > 0)
 		memcpy(to->body, r->body.ptr, r->body.len);
@@ -123,7 +127,6 @@ options_for(const char *url)
 {
 	return (struct http_options){ .base_url = url,
 		.ca_file = "",
-		.bearer = "the-token",
 		.user_agent = "test/1",
 		.timeout_ms = LONG_MS,
 		.transfers_max = 2,
@@ -158,7 +161,13 @@ get(struct fixture *f, const char *path, uint64_t limit_ms)
 {
 	uv_update_time(&f->loop);
 	f->inside = true;
-	http_get(f->http, path, uv_now(&f->loop) + limit_ms, on_answer, f);
+	http_get(f->http,
+	    &(struct http_ask){ .path = path,
+		.bearer = f->bearer,
+		.deadline = uv_now(&f->loop) + limit_ms,
+		.urgent = f->urgent,
+		.done = on_answer,
+		.arg = f });
 	f->inside = false;
 }
 
@@ -187,6 +196,7 @@ set_up(void **state)
 	uv_timer_init(&f->loop, &f->watchdog);
 	uv_timer_start(&f->watchdog, on_watchdog, WATCHDOG_MS, 0);
 	f->log = log_new(&quiet);
+	f->bearer = "the-token";
 	*state = f;
 	return 0;
 }

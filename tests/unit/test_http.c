@@ -32,7 +32,7 @@ the_prefix_comes_before_the_path(void **state)
 	stub_http_init(&f->stub, &f->loop, on_hold, f);
 	snprintf(url, sizeof url, "http://localhost:%d/a/b/", f->stub.port);
 	options = options_for(url);
-	options.bearer = "";
+	f->bearer = NULL;
 	start_http(f, &options);
 	get(f, "/x", LONG_MS);
 	run_until_held(f, 1);
@@ -354,7 +354,8 @@ a_kept_connection_that_died_is_replaced(void **state)
 	get(f, "/x", LONG_MS);
 	run_until_answered(f, 2);
 	assert_int_equal(f->results[1].status, HTTP_DONE);
-	assert_int_equal(f->stub.connections, 2);
+	assert_true(f->results[1].retried);
+	assert_int_equal(f->stub.requests, 3);
 	/* Dies while nothing is asked. */
 	stub_hang_up(f->stub.open);
 	while (f->stub.open != NULL)
@@ -362,7 +363,150 @@ a_kept_connection_that_died_is_replaced(void **state)
 	get(f, "/x", LONG_MS);
 	run_until_answered(f, 3);
 	assert_int_equal(f->results[2].status, HTTP_DONE);
-	assert_int_equal(f->stub.connections, 3);
+	assert_false(f->results[2].retried);
+	assert_int_equal(f->stub.requests, 4);
+}
+
+/* Two connections are kept, and whoever is asked anything more hangs up. */
+static void
+on_ok_twice_then_hang_up(void *arg, struct stub_connection *c)
+{
+	struct fixture *f = arg;
+
+	if (f->stub.requests > 2) {
+		stub_hang_up(c);
+		return;
+	}
+	on_hold(arg, c);
+	if (f->stub.requests == 2) {
+		stub_reply(f->held[0], "200 OK", "", "[]");
+		stub_reply(f->held[1], "200 OK", "", "[]");
+	}
+}
+
+static void
+a_request_is_sent_again_once_and_over_a_new_connection(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, on_ok_twice_then_hang_up);
+	get(f, "/x", LONG_MS);
+	get(f, "/x", LONG_MS);
+	run_until_answered(f, 2);
+	assert_int_equal(f->stub.connections, 2);
+	get(f, "/x", LONG_MS);
+	run_until_answered(f, 3);
+	assert_int_equal(f->results[2].status, HTTP_BROKEN);
+	assert_true(f->results[2].retried);
+	assert_int_equal(f->stub.requests, 4);
+	assert_false(f->results[1].retried);
+}
+
+static void
+a_new_connection_that_dies_is_no_reason_to_send_again(void **state)
+{
+	struct fixture *f = *state;
+
+	f->raw = "";
+	f->then_hang_up = true;
+	start(f, on_raw);
+	get(f, "/x", LONG_MS);
+	run_until_answered(f, 1);
+	assert_int_equal(f->results[0].status, HTTP_BROKEN);
+	assert_false(f->results[0].retried);
+	assert_int_equal(f->stub.requests, 1);
+}
+
+static void
+on_ok_then_half_an_answer(void *arg, struct stub_connection *c)
+{
+	(void)arg;
+	if (c->requests == 1) {
+		stub_reply(c, "200 OK", "", "[]");
+		return;
+	}
+	stub_send_text(c, "HTTP/1.1 200 OK\r\n");
+	stub_hang_up(c);
+}
+
+static void
+half_an_answer_is_no_reason_to_send_again(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, on_ok_then_half_an_answer);
+	get(f, "/x", LONG_MS);
+	run_until_answered(f, 1);
+	get(f, "/x", LONG_MS);
+	run_until_answered(f, 2);
+	assert_int_equal(f->results[1].status, HTTP_BROKEN);
+	assert_int_equal(f->stub.requests, 2);
+}
+
+static void
+on_ok_then_wait(void *arg, struct stub_connection *c)
+{
+	struct fixture *f = arg;
+
+	if (f->stub.requests == 1)
+		stub_reply(c, "200 OK", "", "[]");
+	else
+		on_hold(arg, c);
+}
+
+static void
+the_second_sending_has_the_time_that_is_left(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t start_ms;
+
+	start(f, on_ok_then_wait);
+	get(f, "/x", LONG_MS);
+	run_until_answered(f, 1);
+	start_ms = uv_now(&f->loop);
+	get(f, "/x", 20 * SHORT_MS);
+	run_until_held(f, 1);
+	while (uv_now(&f->loop) < start_ms + 10 * SHORT_MS)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	stub_hang_up(f->held[0]);
+	run_until_held(f, 2);
+	run_until_answered(f, 2);
+	assert_int_equal(f->results[1].status, HTTP_TIMED_OUT);
+	assert_true(f->results[1].retried);
+	assert_true(f->results[1].seconds >= 20 * SHORT_MS / 1000.0 - 0.01);
+	assert_true(f->results[1].seconds < 30 * SHORT_MS / 1000.0);
+}
+
+static void
+each_request_carries_its_own_token(void **state)
+{
+	static const char *const wrong[] = { "secret\r\nX: y", "secret\xC3\xBC",
+		"a b" };
+	struct fixture *f = *state;
+
+	start(f, on_hold);
+	f->bearer = "one";
+	get(f, "/x", LONG_MS);
+	run_until_held(f, 1);
+	assert_true(stub_has_header(f->held[0], "Authorization: Bearer one"));
+	stub_reply(f->held[0], "200 OK", "", "[]");
+	run_until_answered(f, 1);
+	f->bearer = "another";
+	get(f, "/x", LONG_MS);
+	run_until_held(f, 2);
+	assert_true(
+	    stub_has_header(f->held[1], "Authorization: Bearer another"));
+	assert_null(strstr(f->held[1]->request, "one"));
+	assert_true(stub_has_header(f->held[1], "Accept: application/json"));
+	for (size_t i = 0; i < 3; i++) {
+		f->bearer = wrong[i];
+		get(f, "/x", LONG_MS);
+		run_until_answered(f, i + 2);
+		assert_int_equal(f->results[i + 1].status, HTTP_BROKEN);
+		assert_false(f->results[i + 1].sent);
+		assert_null(strstr(f->results[i + 1].reason, "secret"));
+	}
+	assert_int_equal(f->stub.requests, 2);
 }
 
 static void
@@ -527,25 +671,22 @@ new_refuses_what_cannot_work(void **state)
 {
 	struct fixture *f = *state;
 	struct http_options good = options_for("https://127.0.0.1");
-	struct http_options bad[6];
-	static const char *const want[6] = { "base URL", "token", "token",
-		"/nonexistent", "no certificate", "transfers" };
+	struct http_options bad[4];
+	static const char *const want[4] = { "base URL", "/nonexistent",
+		"no certificate", "transfers" };
 
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 4; i++)
 		bad[i] = good;
 	bad[0].base_url = "ftp://x";
-	bad[1].bearer = "secret\r\nX: y";
-	bad[2].bearer = "secret\xC3\xBC";
-	bad[3].ca_file = "/nonexistent";
-	bad[4].ca_file = "/dev/null";
-	bad[5].transfers_max = 0;
-	for (size_t i = 0; i < 6; i++) {
+	bad[1].ca_file = "/nonexistent";
+	bad[2].ca_file = "/dev/null";
+	bad[3].transfers_max = 0;
+	for (size_t i = 0; i < 4; i++) {
 		struct error error = { "" };
 
 		assert_null(http_new(&f->loop, &bad[i], f->log, &error));
 		if (strstr(error.text, want[i]) == NULL)
 			fail_msg("case %zu: %s", i, error.text);
-		assert_null(strstr(error.text, "secret"));
 	}
 }
 
@@ -565,6 +706,11 @@ main(void)
 		TEST(a_dripping_body_ends_at_the_deadline),
 		TEST(proxies_of_the_environment_are_ignored),
 		TEST(a_kept_connection_that_died_is_replaced),
+		TEST(a_request_is_sent_again_once_and_over_a_new_connection),
+		TEST(a_new_connection_that_dies_is_no_reason_to_send_again),
+		TEST(half_an_answer_is_no_reason_to_send_again),
+		TEST(the_second_sending_has_the_time_that_is_left),
+		TEST(each_request_carries_its_own_token),
 		TEST(an_idle_connection_that_closed_does_not_wake_the_loop),
 		TEST(nobody_listening_is_unreachable),
 		TEST(a_missing_unix_socket_is_unreachable),

@@ -39,8 +39,10 @@ struct fixture {
 	char path[8192];       /* of the last lookup */
 	unsigned lookups_seen; /* by the stub, checks excluded */
 	unsigned checks_seen;
+	unsigned refused;             /* of both */
 	struct stub_connection *held; /* the first lookup's */
 	bool hold;                    /* do not answer lookups */
+	const char *accepted;         /* other tokens get a 401; NULL = none */
 	struct http *http;
 	struct userli *userli;
 	struct result results[RESULTS_MAX];
@@ -86,9 +88,17 @@ on_request(void *arg, struct stub_connection *c)
 {
 	struct fixture *f = arg;
 	char path[sizeof f->path];
+	char bearer[64];
 
 	uv_stop(&f->loop);
 	stub_path(c, path, sizeof path);
+	snprintf(bearer, sizeof bearer, "Authorization: Bearer %s",
+	    f->accepted != NULL ? f->accepted : "");
+	if (f->accepted != NULL && !stub_has_header(c, bearer)) {
+		f->refused++;
+		stub_reply(c, "401 No", "", "{}");
+		return;
+	}
 	if (strcmp(path, CHECK_PATH) == 0) {
 		f->checks_seen++;
 		if (f->check_body != NULL)
@@ -117,13 +127,21 @@ run_until_answered(struct fixture *f, size_t count)
 		uv_run(&f->loop, UV_RUN_DEFAULT);
 }
 
+static void
+set_tokens(struct fixture *f, const char *text)
+{
+	struct error error;
+
+	if (!userli_set_tokens(f->userli, text, &error))
+		fail_msg("%s", error.text);
+}
+
 static int
 set_up(void **state)
 {
 	struct fixture *f = mem_calloc(1, sizeof *f);
 	struct log_options log = { .level = LOG_LEVEL_INFO };
 	struct http_options options = { .ca_file = "",
-		.bearer = "t",
 		.user_agent = "test",
 		.timeout_ms = LONG_MS,
 		.transfers_max = 4,
@@ -149,6 +167,7 @@ set_up(void **state)
 	f->http = http_new(&f->loop, &options, f->log, &error);
 	assert_non_null(f->http);
 	f->userli = userli_new(&f->loop, f->http, f->metrics, f->log);
+	set_tokens(f, "t");
 	*state = f;
 	return 0;
 }
@@ -377,17 +396,153 @@ userli_is_left_alone_for_as_long_as_it_asks(void **state)
 	assert_int_equal(f->lookups_seen, 1);
 	assert_false(userli_ready(f->userli, &reason));
 	assert_non_null(strstr(reason, "left alone"));
-	assert_metric(f, "userli_failures_total{reason=\"busy\"} 4");
+	assert_metric(f, "userli_failures_total{reason=\"busy\"} 1");
+	assert_metric(f, "userli_failures_total{reason=\"held\"} 3");
+	assert_metric(f, "userli_breaker_state{state=\"open\"} 1");
+	assert_metric(f, "userli_breaker_state{state=\"closed\"} 0");
+	assert_metric(f, "userli_breaker_opens_total{cause=\"asked\"} 1");
 
+	/* No lookup is needed for what comes then. */
 	f->status = "200 OK";
 	f->headers = "";
-	while (uv_now(&f->loop) < start_ms + 1000)
+	f->check_body = "false";
+	while (!userli_ready(f->userli, &reason))
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_true(uv_now(&f->loop) >= start_ms + 1000);
+	assert_int_equal(f->checks_seen, 2);
+	assert_false(userli_unwell(f->userli));
+	f->answered = 0;
+	ask(f, LOOKUP_ALIAS, "a@x.org");
+	run_until_answered(f, 1);
+	assert_int_equal(f->results[0].outcome, LOOKUP_OK);
+	assert_metric(f, "userli_breaker_state{state=\"closed\"} 1");
+}
+
+static void
+failures_in_a_row_end_the_requests_until_a_check_succeeds(void **state)
+{
+	struct fixture *f = *state;
+
+	f->status = "500 No";
+	f->check_status = "500 No";
+	f->check_body = "";
+	for (size_t i = 0; i < RESULTS_MAX; i++) {
+		ask(f, LOOKUP_ALIAS, "a@x.org");
+		run_until_answered(f, i + 1);
+		assert_int_equal(f->results[i].outcome, LOOKUP_TEMP);
+	}
+	/* The check at the start may have been the first. */
+	assert_in_range(f->lookups_seen, 4, 5);
+	assert_true(userli_unwell(f->userli));
+	assert_non_null(strstr(f->results[RESULTS_MAX - 1].data,
+	    "userli is failing, next try in 1 s: userli failed (HTTP 500)"));
+	assert_metric(f, "userli_breaker_opens_total{cause=\"failing\"} 1");
+	f->status = "200 OK";
+	f->check_status = "200 OK";
+	f->check_body = "false";
+	while (userli_unwell(f->userli))
 		uv_run(&f->loop, UV_RUN_ONCE);
 	f->answered = 0;
 	ask(f, LOOKUP_ALIAS, "a@x.org");
 	run_until_answered(f, 1);
 	assert_int_equal(f->results[0].outcome, LOOKUP_OK);
+}
+
+static void
+the_second_token_is_taken_when_the_first_is_refused_and_back(void **state)
+{
+	struct fixture *f = *state;
+	char text[16384];
+
+	set_tokens(f, "secret1,secret2");
+	f->accepted = "secret2";
+	ask(f, LOOKUP_ALIAS, "a@x.org");
+	run_until_answered(f, 1);
+	assert_int_equal(f->results[0].outcome, LOOKUP_OK);
+	assert_metric(f, "userli_token_in_use 2");
+	assert_metric(f, "userli_token_switches_total 1");
+	assert_metric(f, "userli_failures_total{reason=\"token\"} 0");
+	f->refused = 0;
+	ask(f, LOOKUP_ALIAS, "a@x.org");
+	run_until_answered(f, 2);
+	assert_int_equal(f->results[1].outcome, LOOKUP_OK);
+	assert_int_equal(f->refused, 0);
+	f->accepted = "secret1";
+	ask(f, LOOKUP_ALIAS, "a@x.org");
+	run_until_answered(f, 3);
+	assert_int_equal(f->results[2].outcome, LOOKUP_OK);
+	assert_metric(f, "userli_token_in_use 1");
+	assert_metric(f, "userli_token_switches_total 2");
+	read_log(f, text, sizeof text);
+	assert_int_equal(
+	    count_of(text, "rejects one token of USERLI_TOKEN"), 2);
+	assert_int_equal(count_of(text, "\"in_use\":\"second\""), 1);
+	assert_int_equal(count_of(text, "\"in_use\":\"first\""), 1);
+	assert_null(strstr(text, "secret"));
+}
+
+static void
+those_who_wait_are_asked_with_the_token_that_is_taken(void **state)
+{
+	struct fixture *f = *state;
+
+	set_tokens(f, "secret1,secret2");
+	f->accepted = "secret2";
+	f->check_body = "false";
+	for (int i = 0; i < 7; i++)
+		ask(f, LOOKUP_ALIAS, "a@x.org");
+	run_until_answered(f, 7);
+	for (size_t i = 0; i < 7; i++)
+		assert_int_equal(f->results[i].outcome, LOOKUP_OK);
+	/* Only those who had been on their way. */
+	assert_in_range(f->refused, 1, 5);
+	assert_metric(f, "userli_token_switches_total 1");
+}
+
+static void
+a_token_that_is_refused_ends_the_requests_until_it_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	const char *reason;
+
+	f->accepted = "new";
+	for (size_t i = 0; i < RESULTS_MAX; i++) {
+		ask(f, LOOKUP_ALIAS, "a@x.org");
+		run_until_answered(f, i + 1);
+		assert_int_equal(f->results[i].outcome, LOOKUP_TEMP);
+		assert_non_null(
+		    strstr(f->results[i].data, "rejected the API token"));
+	}
+	/* The check at the start, a lookup, the probe that has confirmed it. */
+	assert_in_range(f->refused, 1, 3);
+	assert_true(userli_unwell(f->userli));
+	assert_false(userli_ready(f->userli, &reason));
+	f->check_body = "false";
+	set_tokens(f, "old,new");
+	userli_hurry(f->userli);
+	while (userli_unwell(f->userli))
+		uv_run(&f->loop, UV_RUN_ONCE);
 	assert_true(userli_ready(f->userli, &reason));
+	assert_metric(f, "userli_token_in_use 2");
+	assert_metric(f, "userli_breaker_opens_total{cause=\"refused\"} 1");
+}
+
+/* As a firewall in front of userli might, for what it does not like. */
+static void
+a_key_that_is_refused_is_not_held_against_the_token(void **state)
+{
+	struct fixture *f = *state;
+	const char *reason;
+
+	f->status = "403 No";
+	f->check_body = "false";
+	ask(f, LOOKUP_ALIAS, "a@x.org");
+	run_until_answered(f, 1);
+	assert_int_equal(f->results[0].outcome, LOOKUP_TEMP);
+	while (userli_unwell(f->userli))
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_true(userli_ready(f->userli, &reason));
+	assert_metric(f, "userli_token_in_use 1");
 }
 
 static void
@@ -549,6 +704,13 @@ main(void)
 		TEST(an_answer_may_ask_again),
 		TEST(a_full_queue_is_busy),
 		TEST(userli_is_left_alone_for_as_long_as_it_asks),
+		TEST(failures_in_a_row_end_the_requests_until_a_check_succeeds),
+		TEST(
+		    the_second_token_is_taken_when_the_first_is_refused_and_back),
+		TEST(those_who_wait_are_asked_with_the_token_that_is_taken),
+		TEST(
+		    a_token_that_is_refused_ends_the_requests_until_it_is_replaced),
+		TEST(a_key_that_is_refused_is_not_held_against_the_token),
 		TEST(a_pause_holds_for_those_who_wait),
 		TEST(no_pause_follows_a_503_without_retry_after),
 		TEST(the_check_at_the_start_decides_readiness),
