@@ -40,7 +40,7 @@ check_part(struct slice part, struct error *error)
 {
 	if (part.len == 0) {
 		error_set(error,
-		    "has an empty part: write one token, or two with a comma "
+		    "has an empty part: write one token or two with a comma "
 		    "between them");
 		return false;
 	}
@@ -65,7 +65,7 @@ split(const char *text, struct slice parts[static TOKENS_MAX], size_t *count,
 
 		if (*count == TOKENS_MAX) {
 			error_set(error,
-			    "has more than two parts: write one token, or two "
+			    "has more than two parts: write one token or two "
 			    "with a comma between them");
 			return false;
 		}
