@@ -42,11 +42,10 @@ draw(struct breaker *b)
 }
 
 static void
-open_for(
-    struct breaker *b, uint64_t now, enum breaker_cause cause, uint64_t hold_ms)
+open_until(struct breaker *b, enum breaker_cause cause, uint64_t until)
 {
 	b->cause = cause;
-	b->until = now + hold_ms;
+	b->until = until;
 	b->failures = 0;
 	set_state(b, BREAKER_OPEN);
 }
@@ -55,21 +54,26 @@ open_for(
 static void
 open_longer(struct breaker *b, uint64_t now, enum breaker_cause cause)
 {
+	uint64_t since = b->state == BREAKER_PROBING ? b->probed_at : now;
 	uint64_t hold_ms = b->cause == cause ? b->hold_ms * 2 : 0;
+	uint64_t until;
 
 	if (hold_ms < holds[cause].min_ms)
 		hold_ms = holds[cause].min_ms;
 	if (hold_ms > holds[cause].max_ms)
 		hold_ms = holds[cause].max_ms;
 	b->hold_ms = hold_ms;
-	open_for(b, now, cause, hold_ms - draw(b) % (hold_ms / 4));
+	until = since + hold_ms - draw(b) % (hold_ms / 4);
+	if (since < now && until < now + BREAKER_FAILING_MIN_MS)
+		until = now + BREAKER_FAILING_MIN_MS;
+	open_until(b, cause, until);
 }
 
 static void
 open_as_asked(struct breaker *b, uint64_t now, uint64_t pause_ms)
 {
 	b->hold_ms = 0;
-	open_for(b, now, BREAKER_ASKED, pause_ms);
+	open_until(b, BREAKER_ASKED, now + pause_ms);
 }
 
 void
@@ -99,7 +103,7 @@ learn_closed(struct breaker *b, uint64_t now, enum breaker_report report,
 		return;
 	case BREAKER_REPORT_REFUSED:
 		b->hold_ms = 0;
-		open_for(b, now, BREAKER_REFUSED, 0);
+		open_until(b, BREAKER_REFUSED, now);
 		return;
 	case BREAKER_REPORT_PAUSE:
 		open_as_asked(b, now, pause_ms);
@@ -125,6 +129,7 @@ breaker_probe(struct breaker *b, uint64_t now)
 {
 	if (b->state != BREAKER_OPEN || now < b->until)
 		return false;
+	b->probed_at = now;
 	set_state(b, BREAKER_PROBING);
 	return true;
 }
@@ -150,7 +155,7 @@ breaker_probed(struct breaker *b, uint64_t now, enum breaker_report report,
 		open_as_asked(b, now, pause_ms);
 		return;
 	case BREAKER_REPORT_NOTHING:
-		open_for(b, now, b->cause, BREAKER_FAILING_MIN_MS);
+		open_until(b, b->cause, now + BREAKER_FAILING_MIN_MS);
 		return;
 	}
 }

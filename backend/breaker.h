@@ -17,8 +17,10 @@
  *            since only a person can help
  *
  * Of the first and the last up to a quarter is taken off at random, so that
- * several of us do not probe at the same time.  What was asked before it opened
- * and is answered after that changes nothing, but for a longer hold asked for.
+ * several of us do not probe at the same time; and they count from when a probe
+ * was sent, so that one that ran into its timeout is soon followed by the next.
+ * What was asked before it opened and is answered after that changes nothing,
+ * but for a longer hold asked for.
  *
  * Times are ms of a monotonic clock.
  */
@@ -71,6 +73,7 @@ struct breaker {
 	unsigned failures;        /* in a row, while closed */
 	uint64_t hold_ms;         /* the last one, without what was taken off */
 	uint64_t closed_at;
+	uint64_t probed_at; /* while probing */
 	uint32_t random;
 	breaker_trace trace;
 	void *arg;

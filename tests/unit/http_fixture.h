@@ -55,6 +55,7 @@ struct fixture {
 	size_t answered;
 	bool inside; /* http_get() is running */
 	bool close_on_answer;
+	bool drop_on_answer;
 	const char *bearer; /* of further requests */
 	bool urgent;        /* the same */
 };
@@ -80,6 +81,10 @@ on_answer(void *arg, const struct http_response *r)
 	(void)snprintf(to->reason, sizeof to->reason, "%s", r->reason);
 	(void)snprintf(
 	    to->content_type, sizeof to->content_type, "%s", r->content_type);
+	if (f->drop_on_answer) {
+		f->drop_on_answer = false;
+		http_drop_waiting(f->http);
+	}
 	if (f->close_on_answer) {
 		f->close_on_answer = false;
 		http_close(f->http);

@@ -112,6 +112,30 @@ a_failing_upstream_is_probed_less_and_less_but_every_few_seconds(void **state)
 }
 
 static void
+a_probe_that_took_long_is_soon_followed_by_the_next(void **state)
+{
+	struct breaker b;
+	uint64_t now = START;
+
+	(void)state;
+	breaker_init(&b, 7, NULL, NULL);
+	learn(&b, now, UNWELL, BREAKER_FAILURES);
+	for (int i = 0; i < 6; i++) {
+		now = b.until;
+		assert_true(breaker_probe(&b, now));
+		now += 5000; /* a timeout */
+		breaker_probed(&b, now, UNWELL, 0);
+		assert_int_equal(
+		    breaker_left_ms(&b, now), BREAKER_FAILING_MIN_MS);
+	}
+	/* One that did not: the rest of the hold. */
+	now = b.until;
+	assert_true(breaker_probe(&b, now));
+	breaker_probed(&b, now + 100, UNWELL, 0);
+	assert_hold(&b, now, BREAKER_FAILING_MAX_MS);
+}
+
+static void
 one_probe_decides_and_nobody_else(void **state)
 {
 	struct trace trace = { 0 };
@@ -317,6 +341,8 @@ main(void)
 		cmocka_unit_test(only_failures_in_a_row_open_it),
 		cmocka_unit_test(
 		    a_failing_upstream_is_probed_less_and_less_but_every_few_seconds),
+		cmocka_unit_test(
+		    a_probe_that_took_long_is_soon_followed_by_the_next),
 		cmocka_unit_test(one_probe_decides_and_nobody_else),
 		cmocka_unit_test(late_answers_neither_close_nor_prolong_it),
 		cmocka_unit_test(a_pause_is_kept_to_the_millisecond),

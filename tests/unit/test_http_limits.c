@@ -33,6 +33,54 @@ no_more_than_the_allowed_run_at_once_and_the_rest_in_order(void **state)
 }
 
 static void
+the_urgent_wait_before_all_others_and_beyond_the_limit(void **state)
+{
+	static const char *const want[] = { "/0", "/1", "/9", "/8", "/2", "/3",
+		"/4", "/5" };
+	struct fixture *f = *state;
+
+	start(f, on_hold); /* two at once, four that wait */
+	for (int i = 0; i < 6; i++) {
+		char path[16];
+
+		snprintf(path, sizeof path, "/%d", i);
+		get(f, path, LONG_MS);
+	}
+	f->urgent = true;
+	get(f, "/8", LONG_MS);
+	get(f, "/9", LONG_MS);
+	run_until_held(f, 2);
+	for (size_t i = 0; i < 8; i++) {
+		run_until_held(f, i + 1);
+		assert_string_equal(f->paths[i], want[i]);
+		stub_reply(f->held[i], "200 OK", "", "[]");
+		run_until_answered(f, i + 1);
+		assert_int_equal(f->results[i].status, HTTP_DONE);
+	}
+}
+
+/* The caller may not want another one to be sent then. */
+static void
+after_a_failure_the_next_starts_only_when_it_has_been_told(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, on_hold);
+	for (int i = 0; i < 3; i++)
+		get(f, "/x", LONG_MS);
+	run_until_held(f, 2);
+	f->drop_on_answer = true;
+	stub_reply(f->held[0], "500 No", "", "");
+	run_until_answered(f, 2);
+	assert_int_equal(f->results[0].code, 500);
+	assert_int_equal(f->results[1].status, HTTP_DROPPED);
+	assert_false(f->results[1].sent);
+	stub_reply(f->held[1], "200 OK", "", "[]");
+	run_until_answered(f, 3);
+	assert_int_equal(f->stub.requests, 2);
+}
+
+static void
 a_full_queue_refuses_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -112,6 +160,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(
 		    no_more_than_the_allowed_run_at_once_and_the_rest_in_order),
+		TEST(the_urgent_wait_before_all_others_and_beyond_the_limit),
+		TEST(
+		    after_a_failure_the_next_starts_only_when_it_has_been_told),
 		TEST(a_full_queue_refuses_at_once),
 		TEST(a_deadline_ends_an_active_and_a_waiting_request),
 		TEST(a_deadline_that_has_passed_is_not_sent),
