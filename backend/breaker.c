@@ -63,7 +63,7 @@ open_longer(struct breaker *b, uint64_t now, enum breaker_cause cause)
 	if (hold_ms > holds[cause].max_ms)
 		hold_ms = holds[cause].max_ms;
 	b->hold_ms = hold_ms;
-	until = since + hold_ms - draw(b) % (hold_ms / 4);
+	until = since + hold_ms - draw(b) % (hold_ms / 4 + 1);
 	if (since < now && until < now + BREAKER_FAILING_MIN_MS)
 		until = now + BREAKER_FAILING_MIN_MS;
 	open_until(b, cause, until);
