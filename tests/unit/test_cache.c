@@ -409,6 +409,8 @@ hit_ratio(struct cache *c, const struct scan *scan)
 	uint64_t asked = 0, hits = 0;
 	struct text text;
 
+	for (uint64_t i = 0; i < 1000; i++)
+		put_ok(c, key_of(&text, "used", i), SLICE("bob@example.org"));
 	for (uint64_t i = 0; i < scan->keys; i++) {
 		uint64_t r = draw(&random);
 
