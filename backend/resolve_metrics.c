@@ -11,8 +11,7 @@ turn_window(struct resolve_metrics *rm)
 
 	if (now < rm->window_ends_ms)
 		return;
-	rm->oldest_ms[1] =
-	    now < rm->window_ends_ms + RESOLVE_METRICS_WINDOW_MS
+	rm->oldest_ms[1] = now < rm->window_ends_ms + RESOLVE_METRICS_WINDOW_MS
 	    ? rm->oldest_ms[0]
 	    : 0;
 	rm->oldest_ms[0] = 0;
@@ -92,10 +91,10 @@ resolve_metrics_init(struct resolve_metrics *rm, uv_loop_t *loop,
 	    "Lookups that waited for a request already under way",
 	    rm->coalesced);
 	add_refreshes(rm, m);
-	rm->evictions = metrics_counter(
-	    metrics_counters(m, "cache_evictions_total",
-		"Answers forgotten for want of room", NULL),
-	    NULL);
+	rm->evictions =
+	    metrics_counter(metrics_counters(m, "cache_evictions_total",
+				"Answers forgotten for want of room", NULL),
+		NULL);
 	rm->entries = gauge(m, "cache_entries", "Answers in the cache");
 	rm->bytes = gauge(m, "cache_bytes", "Memory of the cache");
 	rm->stale_age = gauge(m, "stale_answer_age_seconds",

@@ -99,8 +99,7 @@ on_resolved(void *arg, const struct lookup_result *result)
 	    log_str("map", lookup_map_name(job->map)),
 	    log_str("outcome", lookup_outcome_name(result->outcome)),
 	    log_str("source", lookup_source_name(result->source)),
-	    log_uint("age_ms", result->age_ms),
-	    log_double("seconds", seconds));
+	    log_uint("age_ms", result->age_ms), log_double("seconds", seconds));
 	exchange_add(&w->outbox, job->exchange, job->id, result);
 	job_free(w, job);
 }

@@ -23,8 +23,7 @@ dispatch_report_lookup(const struct dispatch_report *r,
 	    log_personal("key", (struct slice){ key, len }),
 	    log_str("outcome", lookup_outcome_name(result->outcome)),
 	    log_str("source", lookup_source_name(result->source)),
-	    log_uint("age_ms", result->age_ms),
-	    log_slice("backend", backend));
+	    log_uint("age_ms", result->age_ms), log_slice("backend", backend));
 }
 
 void

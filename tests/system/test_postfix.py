@@ -114,10 +114,16 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(directory_file):
-    """The usual site, with a recipient delimiter on both sides."""
-    yield from run_site(
-        directory_file, {"POSTFIX_RECIPIENT_DELIMITER": "+"}, recipient_delimiter="+"
-    )
+    """The usual site, with a recipient delimiter on both sides and the cache as it
+    is by default."""
+    backend = {"POSTFIX_RECIPIENT_DELIMITER": "+", "LOOKUP_CACHE_TTL": None}
+    yield from run_site(directory_file, backend, recipient_delimiter="+")
+
+
+@pytest.fixture(scope="module")
+def forgetful_site(directory_file):
+    """One whose backend remembers nothing."""
+    yield from run_site(directory_file, {})
 
 
 @pytest.fixture
@@ -242,7 +248,8 @@ def test_a_stranger_may_not_send_from_an_owned_address(site):
     ],
     ids=lambda fault: "-".join(str(value) for value in fault.values()),
 )
-def test_a_failing_userli_defers_mail_and_never_refuses_it(site, fault):
+def test_a_failing_userli_defers_mail_and_never_refuses_it(forgetful_site, fault):
+    site = forgetful_site
     site.stack.sandbox.set_faults({"match": "*/api/postfix/*", **fault})
     try:
         site.refused(STRANGER, "alice@example.org", 451)
@@ -256,6 +263,18 @@ def test_a_failing_userli_defers_mail_and_never_refuses_it(site, fault):
         == 250,
         what="mail is accepted again",
     )
+
+
+def test_mail_to_whom_the_backend_remembers_is_delivered_all_the_same(site):
+    recipient = "bob@example.org"
+    site.delivered(STRANGER, recipient, recipient)
+    site.stack.sandbox.set_faults({"match": "*/api/postfix/*", "status": 500})
+    try:
+        site.delivered(STRANGER, recipient, recipient)
+        site.refused(STRANGER, "never-seen@example.org", 451)
+    finally:
+        site.stack.sandbox.clear_faults()
+        site.stack.backend.wait_ready()
 
 
 def test_whatever_is_down_mail_is_deferred(fragile_site):

@@ -43,7 +43,7 @@ static struct {
 	bool crowded;
 } fake;
 
-static void
+static inline void
 fake_reset(void)
 {
 	memset(&fake, 0, sizeof fake);
@@ -70,7 +70,7 @@ uv_timer_start(
 }
 
 /* Let time pass, and the timer fire when it is due. */
-static void
+static inline void
 fake_advance(uint64_t ms)
 {
 	uint64_t until = fake.now + ms;
@@ -115,7 +115,7 @@ userli_crowded(const struct userli *u)
 }
 
 /* Answer call i; what was passed is gone afterwards. */
-static void
+static inline void
 fake_answer(size_t i, enum lookup_outcome outcome, const char *data)
 {
 	userli_done done = fake.calls[i].done;
