@@ -74,10 +74,10 @@ def test_every_command_in_the_checkout_is_there():
         assert result.returncode == 0, command
     presets = subprocess.run(["cmake", "--list-presets"], cwd=REPOSITORY, text=True,
                              capture_output=True, check=True).stdout
-    assert re.findall(r'"(\w+)"', presets) == ["release", "debug", "asan", "tsan", "clang"]
+    assert re.findall(r'"(\w+)"', presets) == ["release", "debug", "asan", "tsan", "clang", "fuzz"]
 
 
-@pytest.mark.parametrize("part", ["lint", "unit", "system", "asan", "clang", "tsan"])
+@pytest.mark.parametrize("part", ["lint", "unit", "system", "asan", "clang", "tsan", "fuzz"])
 def test_every_part_of_tests_run_is_there(part):
     text = subprocess.run([REPOSITORY / "tests/run", "--help"], capture_output=True,
                           text=True, check=True).stdout
