@@ -43,6 +43,7 @@ start(struct http *h, struct http_request *request)
 	uint64_t left_ms =
 	    request->deadline > now ? request->deadline - now : 1;
 
+	request->turn_ms = now;
 	if (!http_curl_start(
 		h->curl, request->path, request->bearer, left_ms, request)) {
 		http_queue_fail(
@@ -63,9 +64,15 @@ start_waiting(struct http *h)
 }
 
 static void
-answer(struct http_request *request, const struct http_response *response)
+answer(struct http *h, struct http_request *request,
+    const struct http_response *response)
 {
-	request->done(request->arg, response);
+	uint64_t until =
+	    request->turn_ms > 0 ? request->turn_ms : uv_now(h->loop);
+	struct http_response told = *response;
+
+	told.waited_seconds = (double)(until - request->asked_ms) / 1000;
+	request->done(request->arg, &told);
 	free(request);
 }
 
@@ -80,7 +87,7 @@ on_done(void *arg, void *request, const struct http_response *response)
 	 * it, who may not want another one to be sent. */
 	if (response->status == HTTP_DONE && response->code == 200)
 		start_waiting(h);
-	answer(request, response);
+	answer(h, request, response);
 	start_waiting(h);
 }
 
@@ -93,8 +100,7 @@ on_failed(void *arg, struct http_request *request)
 		.reason = request->reason,
 	};
 
-	(void)arg;
-	answer(request, &response);
+	answer(arg, request, &response);
 }
 
 static void
@@ -294,6 +300,7 @@ http_get(struct http *h, const struct http_ask *ask)
 	enum http_status status;
 	const char *reason;
 
+	request->asked_ms = uv_now(h->loop);
 	request->deadline = ask->deadline < limit ? ask->deadline : limit;
 	/* Who waits for the first address is not waiting in line. */
 	request->patience_until = h->queue_timeout_ms > 0 && h->has_address

@@ -73,8 +73,10 @@ struct http_response {
 	 * key is in it.  "" for HTTP_DONE.  Borrowed for the call. */
 	const char *reason;
 	double seconds; /* from start of the transfer, queue excluded */
-	bool sent;      /* a transfer was started */
-	bool retried;   /* since its connection died, it was sent twice */
+	/* From http_get() to that start, or to where it was given up. */
+	double waited_seconds;
+	bool sent;    /* a transfer was started */
+	bool retried; /* since its connection died, it was sent twice */
 };
 
 /* Called exactly once for each http_get(), from the loop, never from within

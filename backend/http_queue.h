@@ -18,6 +18,8 @@ struct http_request {
 	struct http_request *prev, *next; /* utlist */
 	uint64_t deadline;                /* uv_now() ms */
 	uint64_t patience_until;          /* the same, for its turn to come */
+	uint64_t asked_ms;                /* the same */
+	uint64_t turn_ms;                 /* the same; 0 before */
 	http_done done;
 	void *arg;
 	enum http_status status; /* of a failure */

@@ -1,6 +1,7 @@
 #include "backend/userli_metrics.h"
 
 #define BUCKETS 10
+#define QUEUE_BUCKETS 14 /* 1 ms to 8 s */
 
 static const struct {
 	unsigned code;
@@ -104,12 +105,20 @@ userli_metrics_init(struct userli_metrics *u, struct metrics *m)
 	static const char *const reason[] = { "reason", NULL };
 	struct metrics_family *failures;
 	double buckets[BUCKETS];
+	double waits[QUEUE_BUCKETS];
 
 	*u = (struct userli_metrics){ 0 };
 	metrics_exponential_buckets(0.01, 2, BUCKETS, buckets);
 	u->durations = metrics_histograms(m, "http_client_duration_seconds",
 	    "Duration of HTTP requests to Userli API", labels, buckets,
 	    BUCKETS);
+	metrics_exponential_buckets(0.001, 2, QUEUE_BUCKETS, waits);
+	u->waited = metrics_histogram(
+	    metrics_histograms(m, "http_client_queue_seconds",
+		"From a lookup's request to its turn at userli, or to where "
+		"that was given up",
+		NULL, waits, QUEUE_BUCKETS),
+	    NULL);
 	u->requests = metrics_counters(m, "http_client_requests_total",
 	    "Total number of HTTP requests to Userli API", labels);
 	failures = metrics_counters(m, "userli_failures_total",
@@ -135,6 +144,8 @@ userli_metrics_response(struct userli_metrics *u, enum lookup_map map,
 	const char *const values[] = { lookup_map_name(map), codes[i].name,
 		NULL };
 
+	if (response->sent || response->status == HTTP_QUEUE_TIMEOUT)
+		metrics_observe(u->waited, response->waited_seconds);
 	if (!response->sent || map >= LOOKUP_MAPS)
 		return;
 	if (u->request[map][i] == NULL) {

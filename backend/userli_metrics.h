@@ -5,6 +5,7 @@
  *   http_client_requests_total{endpoint,status_code}     as the adapter's
  *   health_check_status                                  as the adapter's
  *   userli_failures_total{reason}
+ *   http_client_queue_seconds
  *   http_client_active, http_client_queued
  *   http_client_retries_total
  *   userli_breaker_state{state}, userli_breaker_opens_total{cause}
@@ -32,6 +33,7 @@ struct userli_metrics {
 	struct metrics_gauge *health;
 	struct metrics_gauge *active;
 	struct metrics_gauge *queued;
+	struct metrics_histogram *waited;
 	struct metrics_counter *retries;
 	struct metrics_gauge *state[BREAKER_STATES]; /* 1 for the one it is */
 	struct metrics_counter *opens[BREAKER_CAUSES];

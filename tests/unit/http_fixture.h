@@ -35,6 +35,7 @@ struct result {
 	bool sent;
 	bool retried;
 	double seconds;
+	double waited_seconds;
 	char body[BODY_MAX + 1];
 	char reason[128];
 	char content_type[128];
@@ -75,7 +76,8 @@ on_answer(void *arg, const struct http_response *r)
 		.retry_after_s = r->retry_after_s,
 		.sent = r->sent,
 		.retried = r->retried,
-		.seconds = r->seconds };
+		.seconds = r->seconds,
+		.waited_seconds = r->waited_seconds };
 	if (r->body.len > 0)
 		memcpy(to->body, r->body.ptr, r->body.len);
 	(void)snprintf(to->reason, sizeof to->reason, "%s", r->reason);

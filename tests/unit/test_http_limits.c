@@ -119,6 +119,25 @@ a_deadline_ends_an_active_and_a_waiting_request(void **state)
 }
 
 static void
+the_wait_for_a_turn_is_told_apart(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, on_hold);
+	get(f, "/active", SHORT_MS);
+	get(f, "/active", SHORT_MS);
+	get(f, "/waits", LONG_MS);
+	run_until_held(f, 3);
+	stub_reply(f->held[2], "200 OK", "", "[]");
+	run_until_answered(f, 3);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(f->results[i].waited_seconds == 0);
+	assert_int_equal(f->results[2].status, HTTP_DONE);
+	assert_true(f->results[2].waited_seconds >= SHORT_MS / 1000.0);
+	assert_true(f->results[2].waited_seconds < LONG_MS / 1000.0);
+}
+
+static void
 a_deadline_that_has_passed_is_not_sent(void **state)
 {
 	struct fixture *f = *state;
@@ -165,6 +184,7 @@ main(void)
 		    after_a_failure_the_next_starts_only_when_it_has_been_told),
 		TEST(a_full_queue_refuses_at_once),
 		TEST(a_deadline_ends_an_active_and_a_waiting_request),
+		TEST(the_wait_for_a_turn_is_told_apart),
 		TEST(a_deadline_that_has_passed_is_not_sent),
 		TEST(the_timeout_holds_under_a_later_deadline),
 	};
