@@ -19,6 +19,7 @@
 enum command_exit {
 	COMMAND_OK = 0, /* found, healthy */
 	COMMAND_NOTFOUND = 1,
+	COMMAND_WRONG = 1, /* answers were not as expected */
 	COMMAND_USAGE = 64,
 	COMMAND_UNAVAILABLE = 69, /* PERM, not reached, not healthy */
 	COMMAND_TEMPORARY = 75,   /* TEMP, TIMEOUT: try again later */
@@ -32,6 +33,7 @@ struct command {
 	    const struct command *self, int argc, char *const argv[]);
 };
 
+extern const struct command command_bench;
 extern const struct command command_cache;
 extern const struct command command_healthcheck;
 extern const struct command command_ping;

@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
 	&command_ping,
 	&command_cache,
 	&command_healthcheck,
+	&command_bench,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
