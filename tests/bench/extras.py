@@ -1,0 +1,2 @@
+EXTRAS = {}
+LONG = None
