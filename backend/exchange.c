@@ -12,6 +12,9 @@
 
 struct exchange {
 	struct exchange *prev, *next; /* on outbox.ready or outbox.spare */
+	struct exchange *chain;       /* on one of outbox.shared */
+	bool shared;
+	uint32_t connection;
 	size_t holds;
 	bool ready; /* on outbox.ready */
 	bool called;
@@ -20,9 +23,22 @@ struct exchange {
 	struct rpc_writer results;
 };
 
+/* Where the shared exchange of a connection is, or would be. */
+static struct exchange **
+find_shared(struct outbox *o, uint32_t connection)
+{
+	struct exchange **at = &o->shared[connection % OUTBOX_CHAINS];
+
+	while (*at != NULL && (*at)->connection != connection)
+		at = &(*at)->chain;
+	return at;
+}
+
 static void
 exchange_free(struct outbox *o, struct exchange *ex)
 {
+	if (ex->shared)
+		*find_shared(o, ex->connection) = ex->chain;
 	if (o->spare_count < SPARE_MAX &&
 	    ex->results.items.cap <= SPARE_WRITER_BYTES) {
 		ex->next = o->spare;
@@ -116,8 +132,8 @@ outbox_empty(const struct outbox *o)
 	return o->ready == NULL && o->blocked == NULL;
 }
 
-struct exchange *
-exchange_open(struct outbox *o, struct slice header)
+static struct exchange *
+exchange_new(struct outbox *o)
 {
 	struct exchange *ex = o->spare;
 
@@ -128,12 +144,38 @@ exchange_open(struct outbox *o, struct slice header)
 		ex = mem_calloc(1, sizeof *ex);
 		rpc_writer_init(&ex->results);
 	}
+	ex->holds = 0;
+	ex->ready = false;
+	ex->called = false;
+	ex->shared = false;
+	ex->chain = NULL;
+	return ex;
+}
+
+/* The exchange that the connection has, or a new one. */
+static struct exchange *
+share(struct outbox *o, uint32_t connection)
+{
+	struct exchange **at = find_shared(o, connection);
+
+	if (*at == NULL) {
+		*at = exchange_new(o);
+		(*at)->shared = true;
+		(*at)->connection = connection;
+	}
+	return *at;
+}
+
+struct exchange *
+exchange_open(struct outbox *o, struct slice header, bool merges)
+{
+	struct exchange *ex =
+	    merges ? share(o, nngsock_connection(header)) : exchange_new(o);
+
 	assert(header.len <= sizeof ex->header);
 	memcpy(ex->header, header.ptr, header.len);
 	ex->header_len = header.len;
-	ex->holds = 1;
-	ex->ready = false;
-	ex->called = false;
+	ex->holds++;
 	return ex;
 }
 

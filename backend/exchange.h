@@ -3,7 +3,10 @@
  *
  * An exchange is one request message until its last call has been answered;
  * the outbox owns the exchanges and sends, at the end of each loop turn, what
- * has gathered for each as one reply under its header.  Loop's thread only.
+ * has gathered for each as one reply under its header.  Requests of one
+ * connection whose results may be merged share an exchange: nng queues 64
+ * messages for a connection and drops what is more without a word, and 64
+ * small requests are answered in a turn.  Loop's thread only.
  */
 #ifndef BACKEND_EXCHANGE_H
 #define BACKEND_EXCHANGE_H
@@ -13,6 +16,8 @@
 #include "common/metrics.h"
 #include "common/nngsock.h"
 #include "common/rpc.h"
+
+#define OUTBOX_CHAINS 64
 
 struct exchange;
 
@@ -25,6 +30,8 @@ struct outbox {
 	struct exchange *ready;   /* with results to send */
 	struct exchange *blocked; /* whose frame, in out, nng would not take */
 	struct buffer out;
+	/* The shared ones, hashed by their connection. */
+	struct exchange *shared[OUTBOX_CHAINS];
 	struct exchange *spare; /* for reuse */
 	size_t spare_count;
 	uv_prepare_t turn; /* at the end of each loop turn */
@@ -47,11 +54,12 @@ bool outbox_empty(const struct outbox *o);
 void outbox_flush(struct outbox *o);
 
 /*
- * A request message with this header has arrived.  Each hold is a call to be
- * answered: exchange_add() releases it.  exchange_open() itself holds once,
- * until exchange_close().
+ * A request message with this header has arrived; merges as rpc_reader_merges()
+ * says.  Each hold is a call to be answered: exchange_add() releases it.
+ * exchange_open() itself holds once, until exchange_close().
  */
-struct exchange *exchange_open(struct outbox *o, struct slice header);
+struct exchange *exchange_open(
+    struct outbox *o, struct slice header, bool merges);
 void exchange_hold(struct exchange *ex);
 
 /* Answer one held call. */

@@ -210,8 +210,8 @@ on_message(void *arg, struct slice header, struct slice body)
 		metrics_inc(w->metrics.frames_rejected);
 		return; /* more hops than there are devices between us */
 	}
-	ex = exchange_open(&w->outbox, header);
 	status = rpc_read_calls(w->reader, body, &calls, &count);
+	ex = exchange_open(&w->outbox, header, rpc_reader_merges(w->reader));
 	if (status != RPC_OK)
 		metrics_inc(w->metrics.frames_rejected);
 	for (size_t i = 0; status == RPC_OK && i < count; i++)

@@ -227,6 +227,17 @@ nngsock_reply(struct nngsock *s, struct slice header, struct slice body)
 	return send_message(s, message);
 }
 
+/* nng puts the pipe's id in front of what the peer has sent. */
+uint32_t
+nngsock_connection(struct slice header)
+{
+	uint32_t pipe = 0;
+
+	if (header.len >= sizeof pipe)
+		memcpy(&pipe, header.ptr, sizeof pipe);
+	return pipe;
+}
+
 void
 nngsock_release(struct nngsock *s)
 {

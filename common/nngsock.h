@@ -120,6 +120,9 @@ enum nngsock_sent nngsock_request(struct nngsock *s, uint32_t request_id,
 enum nngsock_sent nngsock_reply(struct nngsock *s, struct slice header,
     struct slice body) __attribute__((warn_unused_result));
 
+/* Which connection a REP socket's request came over, by its header. */
+uint32_t nngsock_connection(struct slice header);
+
 /*
  * Stop events now, close the socket and free it once the loop has closed its
  * handles.  No event is delivered after this returns.

@@ -201,10 +201,12 @@ finish(struct rpc_writer *w, enum wire_frame list, struct slice backend,
 	if (backend.len > RPC_BACKEND_NAME_MAX)
 		backend.len = RPC_BACKEND_NAME_MAX;
 	cursor_init(&c, at);
-	msgpack_pack_map(&c.packer, list == WIRE_FRAME_RESULTS ? 3 : 2);
+	msgpack_pack_map(&c.packer, 3);
 	put_uint(&c, WIRE_FRAME_VERSION, RPC_VERSION);
 	if (list == WIRE_FRAME_RESULTS)
 		put_str(&c, WIRE_FRAME_BACKEND, backend);
+	else
+		put_uint(&c, WIRE_FRAME_MERGES, 1);
 	msgpack_pack_uint8(&c.packer, (uint8_t)list);
 	msgpack_pack_array(&c.packer, w->count);
 	put_bytes(&c, items);

@@ -6,12 +6,15 @@
  * keys; unknown keys are skipped, so that tiers of different versions work
  * together.
  *
- *   frame   { 0: version (1), 1: [call, …] }       frontend to backend
+ *   frame   { 0: version (1), 1: [call, …], 4: 1 }  frontend to backend
  *           { 0: version (1), 2: [result, …], 3: backend name (str) }  back
  *   call    { 1: id (uint), 2: method (uint), 3: ms it may still take (uint),
  *             4: arguments (map, by method), 5: request id (uint64) }
  *   result  { 1: id, 2: outcome (enum lookup_outcome), 3: data (bin),
  *             4: source (enum lookup_source), 5: age in ms }
+ *
+ * Key 4 says that the caller knows its calls by their ids alone: results of
+ * several of its frames may come in one message, under the header of any.
  *
  *   method 1 lookup   arguments { 1: map name (str), 2: key (bin) }
  *   method 2 health   no arguments; OK, DRAINING or BUSY
@@ -152,6 +155,10 @@ void rpc_reader_free(struct rpc_reader *r);
 enum rpc_status rpc_read_calls(struct rpc_reader *r, struct slice frame,
     const struct rpc_call **calls, size_t *count)
     __attribute__((warn_unused_result));
+
+/* Whether the frame of calls read last had key 4; false after one that could
+ * not be read. */
+bool rpc_reader_merges(const struct rpc_reader *r);
 
 /*
  * Read a frame of results; backend is the name in it, or empty when it is

@@ -10,6 +10,7 @@
 
 struct rpc_reader {
 	msgpack_zone zone; /* empty between reads */
+	bool merges;       /* of the frame of calls read last */
 	struct rpc_call calls[RPC_CALLS_MAX];
 	struct rpc_result results[RPC_CALLS_MAX];
 };
@@ -243,6 +244,7 @@ struct frame {
 	uint64_t version;
 	msgpack_object_array items;
 	struct slice backend;
+	uint64_t merges;
 };
 
 /* Take a frame apart down to its list; RPC_NEW_VERSION leaves items empty
@@ -282,6 +284,9 @@ read_frame(struct rpc_reader *r, struct slice text, enum wire_frame list,
 		    (!get_string(&pair->val, &backend) ||
 			backend.len > RPC_BACKEND_NAME_MAX))
 			backend = SLICE("");
+		else if (tag == WIRE_FRAME_MERGES &&
+		    !get_uint(&pair->val, &frame->merges))
+			frame->merges = 0;
 	}
 	if (!has_version || frame->version == 0)
 		return RPC_MALFORMED;
@@ -302,6 +307,7 @@ rpc_read_calls(struct rpc_reader *r, struct slice frame,
 	enum rpc_status status = read_frame(r, frame, WIRE_FRAME_CALLS, &parts);
 	size_t n = 0;
 
+	r->merges = status == RPC_OK && parts.merges != 0;
 	for (uint32_t i = 0; i < parts.items.size; i++) {
 		struct rpc_call *call = &r->calls[n];
 
@@ -315,6 +321,12 @@ rpc_read_calls(struct rpc_reader *r, struct slice frame,
 	*count = n;
 	msgpack_zone_clear(&r->zone);
 	return status;
+}
+
+bool
+rpc_reader_merges(const struct rpc_reader *r)
+{
+	return r->merges;
 }
 
 enum rpc_status

@@ -14,6 +14,7 @@ enum wire_frame {
 	WIRE_FRAME_CALLS = 1,
 	WIRE_FRAME_RESULTS = 2,
 	WIRE_FRAME_BACKEND = 3,
+	WIRE_FRAME_MERGES = 4,
 };
 
 enum wire_call {

@@ -117,7 +117,10 @@ def lookup_call(call_id, map_name, key, left_ms=10_000, request_id=1):
     return {1: call_id, 2: LOOKUP, 3: left_ms, 4: arguments, 5: request_id}
 
 
-def call_frame(*calls, version=VERSION, **more):
+def call_frame(*calls, version=VERSION, merges=False, **more):
+    """merges: results may come under the header of another frame."""
+    if merges:
+        more[4] = 1
     return pack({0: version, 1: list(calls), **more})
 
 

@@ -253,7 +253,7 @@ def test_a_backend_is_asked_with_a_frame_of_one_call():
         assert query(address, "alias", "-", stdin=b"a@x.org\nd@x.org\n") == (
             0, b"a@x.org\tb@x.org,c@x.org\nd@x.org\tb@x.org,c@x.org\n", "")
     assert len(frames) == 3
-    assert frames[0].startswith(b"\x82\x00\x01\x01\x91\x84\x01\x01\x02\x01\x03")
+    assert frames[0].startswith(b"\x83\x00\x01\x04\x01\x01\x91\x84\x01\x01\x02\x01\x03")
     assert frames[0].endswith(b"\x04\x82\x01\xa5alias\x02\xc4\x07a@x.org")
 
 

@@ -24,8 +24,9 @@ assert_slice(struct slice got, struct slice want)
 
 /* clang-format off */
 #define GOLDEN_CALLS                                                           \
-	"\x82"                     /* a frame of two entries */                \
+	"\x83"                     /* a frame of three entries */              \
 	"\x00\x01"                 /* version: 1 */                            \
+	"\x04\x01"                 /* merges: 1 */                             \
 	"\x01\x92"                 /* calls: two */                            \
 	"\x85"                     /* a call of five entries */                \
 	"\x01\x07"                 /* id: 7 */                                 \
@@ -137,6 +138,7 @@ reader_understands_the_bytes_of_the_contract(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(read_calls(f, golden_calls), RPC_OK);
+	assert_true(rpc_reader_merges(f->reader));
 	assert_int_equal(f->count, 2);
 	for (size_t i = 0; i < 2; i++)
 		assert_call(&f->calls[i], &two_calls[i]);
@@ -145,6 +147,28 @@ reader_understands_the_bytes_of_the_contract(void **state)
 	for (size_t i = 0; i < 2; i++)
 		assert_result(&f->results[i], &two_results[i]);
 	assert_slice(f->backend, SLICE("b1"));
+}
+
+static void
+merging_is_off_unless_a_frame_says_so(void **state)
+{
+	const struct {
+		struct slice frame;
+		bool merges;
+	} cases[] = {
+		{ SLICE("\x82\x00\x01\x01\x90"), false },
+		{ SLICE("\x83\x00\x01\x01\x90\x04\x01"), true },
+		{ SLICE("\x83\x00\x01\x01\x90\x04\x00"), false },
+		{ SLICE("\x83\x00\x01\x01\x90\x04\xa1x"), false },
+		{ SLICE("\x83\x00\x02\x01\x90\x04\x01"), false },
+		{ SLICE("\xc0"), false },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		(void)read_calls(f, cases[i].frame);
+		assert_int_equal(rpc_reader_merges(f->reader), cases[i].merges);
+	}
 }
 
 static void
@@ -356,6 +380,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FIXTURE(writer_keeps_to_the_bytes_of_the_contract),
 		WITH_FIXTURE(reader_understands_the_bytes_of_the_contract),
+		WITH_FIXTURE(merging_is_off_unless_a_frame_says_so),
 		WITH_FIXTURE(every_proper_prefix_is_malformed),
 		WITH_FIXTURE(random_items_survive_a_round_trip),
 		WITH_FIXTURE(unknown_keys_are_ignored_at_every_level),

@@ -14,7 +14,7 @@
 	{                                      \
 		(literal), sizeof(literal) - 1 \
 	}
-#define HEAD "\x82\x00\x01\x01\x91" /* a frame of one call */
+#define HEAD "\x83\x00\x01\x04\x01\x01\x91" /* a frame of one call */
 
 /* clang-format off */
 static const struct {
