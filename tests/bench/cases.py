@@ -4,7 +4,7 @@ import statistics
 
 import load
 import servers
-from support.daemons import program_path
+from support.daemons import Backend, Frontend, program_path
 from support.process import run
 
 CLIENTS = (1, 16, 64, 256)
@@ -77,8 +77,10 @@ class Cached(Pair):
         stub = self.keeper.add(servers.Nginx(self.folder / "nginx-cached"))
         self.echo = self.keeper.add(servers.floor_echo())
         self.floor = self.keeper.add(servers.floor_front(self.echo))
-        self.backend = self.keeper.add(servers.backend(stub.url))
-        self.frontend = self.keeper.add(servers.frontend(self.backend.urls))
+        self.backend = self.keeper.add(
+            Backend(stub.url, LOOKUP_CACHE_TTL="1h")
+        )
+        self.frontend = self.keeper.add(Frontend(self.backend.urls))
         self.backend.wait_ready()
         self.frontend.wait_ready()
         self.parts = {"frontend": self.frontend, "backend": self.backend}
@@ -98,12 +100,14 @@ class Fetch(Pair):
     title = "both tiers, every lookup a fetch / libcurl multi alone"
 
     def start(self):
-        settings = {"USERLI_MAX_REQUESTS": 256, "USERLI_QUEUE_TIMEOUT": "10s"}
-        if servers.has_setting("userli-bridge-backend", "LOOKUP_CACHE_TTL"):
-            settings["LOOKUP_CACHE_TTL"] = 0
+        settings = {
+            "LOOKUP_CACHE_TTL": 0,
+            "USERLI_MAX_REQUESTS": 256,
+            "USERLI_QUEUE_TIMEOUT": "10s",
+        }
         self.stub = self.keeper.add(servers.Nginx(self.folder / "nginx-fetch"))
-        self.backend = self.keeper.add(servers.backend(self.stub.url, **settings))
-        self.frontend = self.keeper.add(servers.frontend(self.backend.urls))
+        self.backend = self.keeper.add(Backend(self.stub.url, **settings))
+        self.frontend = self.keeper.add(Frontend(self.backend.urls))
         self.backend.wait_ready()
         self.frontend.wait_ready()
         self.parts = {"frontend": self.frontend, "backend": self.backend}

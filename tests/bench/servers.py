@@ -4,11 +4,10 @@ Every port is the kernel's choice; every program is stopped by its own pid.
 """
 
 import os
-import re
 import socket
 from pathlib import Path
 
-from support.daemons import Backend, Frontend, program_path
+from support.daemons import program_path
 from support.process import Program
 from support.wait import TimedOut, wait_until
 
@@ -114,16 +113,6 @@ def echo_backends(count):
     return program
 
 
-def backend(url, **settings):
-    """One that is asked as hard as the cases do."""
-    defaults = {"LOG_LEVEL": "warn"} if settings.pop("silent", False) else {}
-    return Backend(url, **{**defaults, **settings})
-
-
-def frontend(urls, **settings):
-    return Frontend(urls, **settings)
-
-
 # --- What a process costs ---------------------------------------------------
 
 
@@ -142,8 +131,3 @@ def resident_bytes(program):
     text = Path(f"/proc/{program.pid}/statm").read_text()
     return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-
-def has_setting(program, name):
-    """Whether a daemon of this build knows a variable."""
-    help_text = os.popen(f"{program_path(program)} --help").read()
-    return re.search(rf"\b{name}\b", help_text) is not None
