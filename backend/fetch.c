@@ -238,6 +238,7 @@ on_closed(uv_handle_t *handle)
 	void *arg = f->closed_arg;
 
 	assert(f->all == NULL);
+	flight_fini(&f->flight);
 	free(f);
 	closed(arg);
 }

@@ -1,39 +1,92 @@
 #include "common/flight.h"
 
+#include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
 #include <utlist.h>
 #include <xxhash.h>
 
+#include "common/mem.h"
+
+#define FIRST_SIZE 256
+
 void
 flight_init(struct flight *f)
 {
-	*f = (struct flight){ .seed = 0 };
+	*f = (struct flight){ .size = FIRST_SIZE };
+	f->buckets = mem_calloc(f->size, sizeof f->buckets[0]);
 	if (getrandom(&f->seed, sizeof f->seed, GRND_NONBLOCK) < 0)
 		f->seed = (uint64_t)time(NULL);
 }
 
-static unsigned
-hash_of(const struct flight *f, struct slice key)
+void
+flight_fini(struct flight *f)
 {
-	return (unsigned)XXH3_64bits_withSeed(key.ptr, key.len, f->seed);
+	free(f->buckets);
+	*f = (struct flight){ 0 };
+}
+
+static uint64_t
+hash_of(const struct flight *f, enum lookup_map map, struct slice key)
+{
+	return XXH3_64bits_withSeed(key.ptr, key.len, f->seed + (uint64_t)map);
 }
 
 static void
-lead(struct flight *f, struct flight_item *item, unsigned hash)
+put(struct flight *f, struct flight_item *item)
 {
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, f->leaders[item->map], item->key.ptr,
-	    (unsigned)item->key.len, hash, item);
+	struct flight_item **bucket = &f->buckets[item->hash & (f->size - 1)];
+
+	item->chain = *bucket;
+	*bucket = item;
+}
+
+static void
+grow(struct flight *f)
+{
+	struct flight_item **old = f->buckets;
+	size_t old_size = f->size;
+
+	f->size *= 2;
+	f->buckets = mem_calloc(f->size, sizeof f->buckets[0]);
+	for (size_t i = 0; i < old_size; i++) {
+		struct flight_item *next;
+
+		for (struct flight_item *item = old[i]; item != NULL;
+		     item = next) {
+			next = item->chain;
+			put(f, item);
+		}
+	}
+	free(old);
+}
+
+static void
+lead(struct flight *f, struct flight_item *item)
+{
+	if (f->count == f->size)
+		grow(f);
+	f->count++;
+	put(f, item);
+}
+
+static struct flight_item *
+find(const struct flight *f, enum lookup_map map, struct slice key,
+    uint64_t hash)
+{
+	struct flight_item *item = f->buckets[hash & (f->size - 1)];
+
+	while (item != NULL &&
+	    (item->hash != hash || item->map != map ||
+		!slice_equal(item->key, key)))
+		item = item->chain;
+	return item;
 }
 
 struct flight_item *
 flight_find(const struct flight *f, enum lookup_map map, struct slice key)
 {
-	struct flight_item *leader;
-
-	HASH_FIND_BYHASHVALUE(hh, f->leaders[map], key.ptr, (unsigned)key.len,
-	    hash_of(f, key), leader);
-	return leader;
+	return find(f, map, key, hash_of(f, map, key));
 }
 
 void
@@ -46,16 +99,15 @@ struct flight_item *
 flight_join(struct flight *f, struct flight_item *item, enum lookup_map map,
     struct slice key)
 {
-	unsigned hash = hash_of(f, key);
-	struct flight_item *leader;
+	uint64_t hash = hash_of(f, map, key);
+	struct flight_item *leader = find(f, map, key, hash);
 
 	item->map = map;
 	item->key = key;
+	item->hash = hash;
 	item->waiters = NULL;
-	HASH_FIND_BYHASHVALUE(
-	    hh, f->leaders[map], key.ptr, (unsigned)key.len, hash, leader);
 	if (leader == NULL)
-		lead(f, item, hash);
+		lead(f, item);
 	else
 		DL_APPEND(leader->waiters, item);
 	return leader;
@@ -64,9 +116,13 @@ flight_join(struct flight *f, struct flight_item *item, enum lookup_map map,
 struct flight_item *
 flight_land(struct flight *f, struct flight_item *leader)
 {
+	struct flight_item **at = &f->buckets[leader->hash & (f->size - 1)];
 	struct flight_item *waiters = leader->waiters;
 
-	HASH_DELETE(hh, f->leaders[leader->map], leader);
+	while (*at != leader)
+		at = &(*at)->chain;
+	*at = leader->chain;
+	f->count--;
 	leader->waiters = NULL;
 	return waiters;
 }
@@ -81,6 +137,6 @@ flight_hand_over(struct flight *f, struct flight_item *leader)
 		return NULL;
 	DL_DELETE(waiters, heir);
 	heir->waiters = waiters;
-	lead(f, heir, hash_of(f, heir->key));
+	lead(f, heir);
 	return heir;
 }

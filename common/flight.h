@@ -3,20 +3,21 @@
  *
  * The first to ask for a key leads: it does the work.  Those who ask meanwhile
  * wait for it, in order.  Items are part of the caller's objects and nothing
- * is allocated for them (the table's own buckets grow by doubling).  Hashes
- * are seeded from the kernel: a client cannot choose keys that collide.
- * Loop's thread only.
+ * is allocated for them; the table's own buckets grow by doubling and stay,
+ * unlike uthash's, which go with the last item: with one lookup at a time that
+ * was two allocations each.  Hashes are seeded from the kernel: a client cannot
+ * choose keys that collide.  Loop's thread only.
  */
 #ifndef COMMON_FLIGHT_H
 #define COMMON_FLIGHT_H
 
 #include <stdint.h>
-#include <uthash.h>
 
 #include "common/lookup.h"
 
 struct flight_item {
-	UT_hash_handle hh;               /* of a leader */
+	struct flight_item *chain; /* leaders in the same bucket */
+	uint64_t hash;
 	enum lookup_map map;             /* less than LOOKUP_MAPS */
 	struct slice key;                /* borrowed while the item leads */
 	struct flight_item *prev, *next; /* among those who wait */
@@ -24,11 +25,14 @@ struct flight_item {
 };
 
 struct flight {
-	struct flight_item *leaders[LOOKUP_MAPS];
+	struct flight_item **buckets; /* of leaders */
+	size_t size;                  /* a power of two */
+	size_t count;
 	uint64_t seed;
 };
 
 void flight_init(struct flight *f);
+void flight_fini(struct flight *f); /* items are their owners' */
 
 /* Join; NULL when the item leads now, else its leader. */
 struct flight_item *flight_join(struct flight *f, struct flight_item *item,

@@ -470,12 +470,10 @@ static void
 on_closed(uv_handle_t *handle)
 {
 	struct dispatch *d = handle->data;
-	struct lookup *l;
 
-	while ((l = d->spare) != NULL) {
+	for (struct lookup *l; (l = d->spare) != NULL; free(l))
 		d->spare = l->next;
-		free(l);
-	}
+	flight_fini(&d->flight);
 	free(d);
 }
 

@@ -28,6 +28,7 @@ the_first_leads_and_equal_ones_wait_in_order(void **state)
 	assert_null(waiters->next->next);
 	assert_null(flight_join(&f, &b, LOOKUP_ALIAS, KEY));
 	assert_null(flight_land(&f, &b));
+	flight_fini(&f);
 }
 
 static void
@@ -46,6 +47,7 @@ other_maps_and_other_keys_do_not_share(void **state)
 	    &f, &items[3], LOOKUP_ALIAS, SLICE("Alice@example.org")));
 	for (size_t i = 0; i < 4; i++)
 		assert_null(flight_land(&f, &items[i]));
+	flight_fini(&f);
 }
 
 static void
@@ -71,6 +73,7 @@ whoever_waited_first_inherits_the_lead(void **state)
 	assert_null(flight_hand_over(&f, &a));
 	assert_null(flight_join(&f, &a, LOOKUP_DOMAIN, KEY));
 	assert_null(flight_land(&f, &a));
+	flight_fini(&f);
 }
 
 static void
@@ -91,6 +94,7 @@ who_leads_can_be_found_and_who_waits_can_leave(void **state)
 	assert_ptr_equal(flight_land(&f, &a), &c);
 	assert_null(c.next);
 	assert_null(flight_find(&f, LOOKUP_ALIAS, KEY));
+	flight_fini(&f);
 }
 
 static void
@@ -113,6 +117,7 @@ many_flights_at_once_keep_apart(void **state)
 	}
 	for (int i = 0; i < 5000; i++)
 		assert_ptr_equal(flight_land(&f, &items[i]), &again[i]);
+	flight_fini(&f);
 }
 
 int
