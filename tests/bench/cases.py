@@ -6,6 +6,7 @@ import load
 import servers
 from support.daemons import Backend, Frontend, program_path
 from support.process import run
+from support.weight import cpu_seconds
 
 CLIENTS = (1, 16, 64, 256)
 WARMUP = ("--warmup", "100ms")
@@ -34,13 +35,13 @@ class Pair:
 
     def measure_cpu(self, clients, seconds):
         """The report, and CPU microseconds an answer of each part."""
-        before = {name: servers.cpu_seconds(p) for name, p in self.parts.items()}
+        before = {name: cpu_seconds(p) for name, p in self.parts.items()}
         report = self.measure(clients, seconds)
         # The warm-up is counted by the kernel, but not by bench.
         share = report["seconds"] / (report["seconds"] + 0.1)
         done = report["per_second"] * report["seconds"] / share
         cpu = {
-            name: (servers.cpu_seconds(p) - before[name]) * 1e6 / done
+            name: (cpu_seconds(p) - before[name]) * 1e6 / done
             for name, p in self.parts.items()
         }
         return report, cpu

@@ -3,7 +3,6 @@
 Every port is the kernel's choice; every program is stopped by its own pid.
 """
 
-import os
 import socket
 from pathlib import Path
 
@@ -111,23 +110,3 @@ def echo_backends(count):
     program = Listener("bench-backends", count, pattern=r"(tcp://\S+)")
     program.urls = program.where.split(",")
     return program
-
-
-# --- What a process costs ---------------------------------------------------
-
-
-def cpu_seconds(program):
-    """CPU time of all its threads, by the kernel's nanoseconds."""
-    total = 0
-    for task in Path(f"/proc/{program.pid}/task").iterdir():
-        try:
-            total += int((task / "schedstat").read_text().split()[0])
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return total / 1e9
-
-
-def resident_bytes(program):
-    text = Path(f"/proc/{program.pid}/statm").read_text()
-    return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
-

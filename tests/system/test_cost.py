@@ -1,7 +1,6 @@
 """What a cached lookup may cost: no allocation; and what the daemons weigh."""
 
 import json
-import os
 import struct
 import subprocess
 import time
@@ -10,7 +9,7 @@ import pytest
 
 from support.daemons import BUILD_DIR, Backend, Frontend, program_path
 from support.load import sanitizers
-from support.wait import wait_until
+from support.weight import Started, idle_connection_bytes, raise_files, resident_bytes
 
 COUNTER = BUILD_DIR / "tests" / "count_allocations.so"
 BENCH = [program_path("userli-bridge"), "bench", "--json"]
@@ -114,3 +113,26 @@ def test_a_cached_lookup_allocates_nothing(sandbox, keeper, tmp_path, clients):
     assert report["ok"]["count"] > 10000 / 5, "too few to tell"
     for each in watched:
         each.check()
+
+
+@not_sanitized
+def test_both_tiers_answer_soon_after_their_start(sandbox, keeper, short_dir):
+    """In about 20 ms; the bound is for machines that do much else."""
+    started = Started(keeper, short_dir, sandbox().url, "one@example.org")
+    print(f"first answer after {started.seconds * 1000:.0f} ms")
+    assert started.answer == ("OK", "alice@example.org")
+    assert started.seconds < 2
+
+
+@not_sanitized
+def test_the_daemons_are_small_after_their_start(stack):
+    assert resident_bytes(stack.frontend) <= 8 * MIB
+    assert resident_bytes(stack.backend) <= 16 * MIB
+
+
+@not_sanitized
+def test_an_idle_connection_takes_two_kib_at_most(stack):
+    count = 10000 if raise_files(10100) else 500
+    each = idle_connection_bytes(stack.frontend, count)
+    print(f"{each:.0f} bytes for each of {count} idle connections")
+    assert each <= 2048
