@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "common/ops_unix.h"
 
 #define BATCH 16        /* connections taken in one turn */
 #define SHORTAGE_MS 500 /* how long to look away */
@@ -13,7 +14,7 @@
 struct listener {
 	struct ops_accept *owner;
 	uv_poll_t poll;
-	int fd;
+	struct ops_socket socket;
 };
 
 struct ops_accept {
@@ -70,6 +71,18 @@ on_error(struct ops_accept *a, int error)
 	    log_str("service", "metrics"), log_str("reason", strerror(error)));
 }
 
+/* The mode keeps others out; this is for the day when it does not. */
+static void
+refuse(struct ops_accept *a, int fd)
+{
+	(void)close(fd);
+	if (uv_now(a->loop) < a->report_at_ms)
+		return;
+	a->report_at_ms = uv_now(a->loop) + REPORT_MS;
+	log_warn(a->log, log_msg("another user's connection refused"),
+	    log_str("service", "admin"));
+}
+
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
@@ -80,12 +93,16 @@ on_readable(uv_poll_t *poll, int status, int events)
 	for (int i = 0; i < BATCH && !a->full && !a->stopped; i++) {
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof peer;
-		int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(listener->socket.fd, (struct sockaddr *)&peer,
+		    &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			on_error(a, errno);
 			return;
+		}
+		if (listener->socket.is_unix && !ops_unix_may_ask(fd)) {
+			refuse(a, fd);
+			continue;
 		}
 		a->fn(a->arg, fd, (struct sockaddr *)&peer, len);
 	}
@@ -130,7 +147,8 @@ ops_accept_stop(struct ops_accept *a)
 		l->poll.data = a;
 		/* Out of the loop's epoll set before it is closed. */
 		uv_close((uv_handle_t *)&l->poll, on_closed);
-		(void)close(l->fd);
+		(void)close(l->socket.fd);
+		ops_unix_remove(&l->socket);
 	}
 	uv_close((uv_handle_t *)&a->shortage, on_closed);
 }
@@ -143,8 +161,10 @@ bind_all(const struct endpoint_list *listen,
 	for (size_t i = 0; i < listen->count; i++) {
 		if (ops_bind(&listen->items[i], sockets, count, error))
 			continue;
-		while (*count > 0)
+		while (*count > 0) {
 			(void)close(sockets[--*count].fd);
+			ops_unix_remove(&sockets[*count]);
+		}
 		return false;
 	}
 	return true;
@@ -176,7 +196,7 @@ add_listener(struct ops_accept *a, const struct ops_socket *s)
 		return status;
 	}
 	l->owner = a;
-	l->fd = s->fd;
+	l->socket = *s;
 	l->poll.data = l;
 	a->count++;
 	a->handles++;
@@ -214,7 +234,8 @@ ops_accept_start(uv_loop_t *loop, const struct endpoint_list *listen,
 	update(a);
 	for (size_t i = 0; i < count; i++)
 		log_info(log, log_msg("listening"),
-		    log_str("service", "metrics"),
+		    log_str(
+			"service", sockets[i].is_unix ? "admin" : "metrics"),
 		    log_str("address", sockets[i].address));
 	return a;
 }

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/ops_unix.h"
+
 #define BACKLOG 128
 
 union address {
@@ -38,8 +40,7 @@ describe(int fd, struct ops_socket *out)
 		NI_NUMERICHOST) != 0)
 		memcpy(host, "?", sizeof "?");
 	v6 = address.any.sa_family == AF_INET6;
-	out->fd = fd;
-	out->port = port_of(&address);
+	*out = (struct ops_socket){ .fd = fd, .port = port_of(&address) };
 	(void)snprintf(out->address, sizeof out->address, "%s%s%s:%u",
 	    v6 ? "[" : "", host, v6 ? "]" : "", (unsigned)out->port);
 	return true;
@@ -164,6 +165,11 @@ ops_bind(const struct endpoint *e, struct ops_socket out[static OPS_BIND_MAX],
 		error_set(
 		    error, "more than %d sockets to listen on", OPS_BIND_MAX);
 		return false;
+	}
+	if (e->kind == ENDPOINT_UNIX) {
+		ok = ops_unix_bind(e->path, &out[*count], error);
+		*count += ok;
+		return ok;
 	}
 	if (e->host[0] != '\0') {
 		ok = bind_host(
