@@ -13,6 +13,7 @@
 #include "backend/userli.h"
 #include "backend/webhook_route.h"
 #include "backend/worker.h"
+#include "common/admin.h"
 #include "common/guard.h"
 #include "common/metrics.h"
 #include "common/ops.h"
@@ -33,6 +34,7 @@ struct backend {
 	struct service service;
 	struct guard guard; /* until draining, which has its own limit */
 	struct ops *ops;
+	struct admin admin;
 	struct http *http;
 	struct userli *userli;
 	struct resolve *resolve;
@@ -54,10 +56,13 @@ on_ready_probe(
 {
 	struct backend *b = arg;
 	const char *reason = "draining";
-	bool ready =
-	    !worker_draining(b->worker) && userli_ready(b->userli, &reason);
+	bool ready = false;
 
 	(void)request;
+	if (worker_paused(b->worker))
+		reason = "drained by the administrator";
+	else if (!worker_draining(b->worker))
+		ready = userli_ready(b->userli, &reason);
 	if (!ready)
 		reply->status = 503;
 	ops_reply_status(
@@ -93,6 +98,7 @@ close_parts(struct backend *b)
 		peers_close(b->peers);
 	if (b->ops != NULL)
 		ops_stop(b->ops);
+	admin_stop(&b->admin);
 }
 
 static void
@@ -378,6 +384,35 @@ start_ops(struct backend *b, struct error *error)
 	return true;
 }
 
+static bool
+pause_work(void *arg, struct error *error)
+{
+	struct backend *b = arg;
+
+	(void)error;
+	worker_set_paused(b->worker, true);
+	return true;
+}
+
+static bool
+resume_work(void *arg, struct error *error)
+{
+	struct backend *b = arg;
+
+	(void)error;
+	worker_set_paused(b->worker, false);
+	return true;
+}
+
+static bool
+start_admin(struct backend *b, struct error *error)
+{
+	const struct admin_hooks hooks = { pause_work, resume_work, b };
+
+	return admin_start(&b->admin, &b->loop, b->settings->admin_socket,
+	    &hooks, b->metrics, b->log, error);
+}
+
 static void
 start_probing(struct backend *b)
 {
@@ -410,6 +445,7 @@ start(struct backend *b)
 	if (!configured)
 		status = SERVICE_EXIT_CONFIG;
 	else if (!start_worker(b, &error) || !start_ops(b, &error) ||
+	    !start_admin(b, &error) ||
 	    !service_init(&b->service, &b->loop, b->log, &hooks, &error))
 		status = SERVICE_EXIT_UNAVAILABLE;
 	if (status != SERVICE_EXIT_OK) {

@@ -45,6 +45,7 @@ struct backend_settings {
 	bool propagate_extension;
 	uint64_t shutdown_timeout_ms;
 	struct endpoint_list metrics_listen;
+	char *admin_socket;
 	int log_level;
 	int log_format;
 	bool log_personal;

@@ -50,6 +50,7 @@ struct worker {
 	struct job *spare;
 	size_t spare_count;
 
+	bool paused;
 	bool draining;
 	uint64_t last_call;
 	uint64_t linger_until;
@@ -154,7 +155,7 @@ answered_at_once(const struct worker *w, const struct rpc_call *call,
 		result->data = SLICE("Invalid request");
 	} else if (call->method != RPC_LOOKUP && call->method != RPC_HEALTH) {
 		result->outcome = LOOKUP_UNIMPLEMENTED;
-	} else if (w->draining) {
+	} else if (w->draining || w->paused) {
 		result->outcome = LOOKUP_DRAINING;
 	} else if (w->jobs >= w->options.calls_max) {
 		result->outcome = LOOKUP_BUSY;
@@ -291,6 +292,18 @@ bool
 worker_draining(const struct worker *w)
 {
 	return w->draining;
+}
+
+void
+worker_set_paused(struct worker *w, bool paused)
+{
+	w->paused = paused;
+}
+
+bool
+worker_paused(const struct worker *w)
+{
+	return w->paused;
 }
 
 /* --- Life ---------------------------------------------------------------- */

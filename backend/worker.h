@@ -62,6 +62,13 @@ void worker_drain(struct worker *w, void (*done)(void *arg), void *arg);
 
 bool worker_draining(const struct worker *w);
 
+/*
+ * Answer every further call DRAINING, as a drain does, until it is set to
+ * false again; nothing ends.
+ */
+void worker_set_paused(struct worker *w, bool paused);
+bool worker_paused(const struct worker *w);
+
 /* Close the socket.  Jobs in progress must have ended (userli and http
  * closed); the memory goes when the loop has closed the handles. */
 void worker_close(struct worker *w);

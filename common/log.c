@@ -124,6 +124,12 @@ log_set_level(struct log *log, enum log_level level)
 	log->level = level;
 }
 
+enum log_level
+log_level(const struct log *log)
+{
+	return log->level;
+}
+
 bool
 log_enabled(const struct log *log, enum log_level level)
 {

@@ -85,6 +85,7 @@ struct log *log_new(const struct log_options *options);
 void log_free(struct log *log);
 
 void log_set_level(struct log *log, enum log_level level);
+enum log_level log_level(const struct log *log);
 bool log_enabled(const struct log *log, enum log_level level);
 
 /* Lines dropped since the start: the descriptor would have blocked or failed.

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/admin.h"
 #include "common/log.h"
 #include "frontend/owner.h"
 
@@ -149,6 +150,15 @@ static const struct config_option options[] = {
 	    .syntax = ENDPOINT_HTTP,
 	    .help = "Where /metrics, /health and /ready are served.",
 	    .offset = FIELD(metrics_listen) },
+	{ .name = "ADMIN_SOCKET",
+	    .type = CONFIG_STRING,
+	    .fallback = "",
+	    .check = admin_check,
+	    .help = "UNIX socket for userli-bridge's drain, log-level and the "
+		    "like, mode 0600; empty takes admin.sock in "
+		    "$RUNTIME_DIRECTORY, if systemd has set that; \"none\" has "
+		    "none.",
+	    .offset = FIELD(admin_socket) },
 	{ .name = "LOG_LEVEL",
 	    .type = CONFIG_CHOICE,
 	    .fallback = "info",

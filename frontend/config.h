@@ -29,6 +29,7 @@ struct frontend_settings {
 	uint64_t lookup_timeout_ms;
 	uint64_t shutdown_timeout_ms;
 	struct endpoint_list metrics_listen;
+	char *admin_socket;
 	int log_level;
 	int log_format;
 	bool log_personal;

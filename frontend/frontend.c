@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/admin.h"
 #include "common/metrics.h"
 #include "common/ops.h"
 #include "common/rpctls.h"
@@ -24,13 +25,15 @@ struct frontend {
 	struct metrics *metrics;
 	struct service service;
 	struct ops *ops;
+	struct admin admin;
 	struct observer *observer;
 	struct rpctls *tls;
 	struct dispatch *dispatch;
 	struct pool *pool;
-	struct socketmap_server *server;
+	struct socketmap_server *server; /* NULL while drained */
 	uv_timer_t last_words;
 	bool draining;
+	bool drained; /* by the administrator, until resumed */
 };
 
 static void
@@ -43,6 +46,8 @@ on_ready_probe(
 	(void)request;
 	if (f->draining)
 		reason = "draining";
+	else if (f->drained)
+		reason = "drained by the administrator";
 	else if (pool_size(f->pool) == 0)
 		reason = "no backend: no host of BACKEND_URLS has an address";
 	else if (pool_usable(f->pool) == 0)
@@ -66,6 +71,7 @@ close_parts(struct frontend *f)
 		pool_close(f->pool);
 	if (f->ops != NULL)
 		ops_stop(f->ops);
+	admin_stop(&f->admin);
 	uv_close((uv_handle_t *)&f->last_words, NULL);
 }
 
@@ -99,7 +105,12 @@ on_drain(void *arg)
 	    &f->service, f->settings->shutdown_timeout_ms + LAST_WORDS_MS);
 	(void)uv_timer_start(&f->last_words, on_drain_limit,
 	    f->settings->shutdown_timeout_ms, 0);
-	socketmap_server_shutdown(f->server, on_server_done, f);
+	/* Where a drain of the administrator's is under way, its end is this
+	 * one's, too. */
+	if (f->server == NULL)
+		on_server_done(f);
+	else
+		socketmap_server_shutdown(f->server, on_server_done, f);
 }
 
 /* --- Reload -------------------------------------------------------------- */
@@ -177,6 +188,65 @@ start_server(struct frontend *f, struct error *error)
 	return listeners_bind(f->server, f->settings, f->log, error);
 }
 
+static void
+on_paused(void *arg)
+{
+	struct frontend *f = arg;
+
+	if (f->draining) {
+		on_server_done(f);
+		return;
+	}
+	socketmap_server_free(f->server);
+	f->server = NULL;
+	log_info(f->log, log_msg("drained"));
+}
+
+static bool
+pause_work(void *arg, struct error *error)
+{
+	struct frontend *f = arg;
+
+	(void)error;
+	if (f->drained || f->draining)
+		return true;
+	f->drained = true;
+	socketmap_server_shutdown(f->server, on_paused, f);
+	return true;
+}
+
+static bool
+resume_work(void *arg, struct error *error)
+{
+	struct frontend *f = arg;
+
+	if (!f->drained)
+		return true;
+	if (f->draining || f->server != NULL) {
+		error_set(error,
+		    f->draining ? "it is shutting down"
+				: "lookups are still being answered: try "
+				  "again in a moment");
+		return false;
+	}
+	if (!start_server(f, error)) {
+		socketmap_server_free(f->server);
+		f->server = NULL;
+		return false;
+	}
+	f->drained = false;
+	return true;
+}
+
+static bool
+start_admin(struct frontend *f, struct error *error)
+{
+	const struct admin_hooks hooks = { pause_work, resume_work, f };
+
+	return admin_start(&f->admin, &f->loop, f->settings->admin_socket,
+	    &hooks, f->metrics, f->log, error);
+}
+
 static bool
 start_ops(struct frontend *f, struct error *error)
 {
@@ -209,6 +279,7 @@ start(struct frontend *f)
 	/* The pool last: nng 1.5 leaks a connection that is closed while it is
 	 * being made, and what cannot start should not call anyone. */
 	if (start_server(f, &error) && start_ops(f, &error) &&
+	    start_admin(f, &error) &&
 	    service_init(&f->service, &f->loop, f->log, &hooks, &error)) {
 		start_pool(f);
 		return true;
