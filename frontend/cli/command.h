@@ -35,9 +35,12 @@ struct command {
 
 extern const struct command command_bench;
 extern const struct command command_cache;
+extern const struct command command_drain;
 extern const struct command command_healthcheck;
+extern const struct command command_log_level;
 extern const struct command command_ping;
 extern const struct command command_query;
+extern const struct command command_resume;
 
 /* What a command's options may set; defaults are the caller's. */
 struct command_options {

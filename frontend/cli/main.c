@@ -12,6 +12,9 @@ static const struct command *const commands[] = {
 	&command_cache,
 	&command_healthcheck,
 	&command_bench,
+	&command_drain,
+	&command_resume,
+	&command_log_level,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

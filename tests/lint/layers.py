@@ -18,7 +18,7 @@ HOMES = [
     (r"msgpack", r"common/rpc\w*\.[ch]"),
     (r"microhttpd\.h", r"common/ops\w*\.[ch]"),
     (r"mbedtls/", r"common/(rpctls|hmac)\.c"),
-    (r"jansson\.h", r"backend/(userli_json|webhook)\.c"),
+    (r"jansson\.h", r"backend/(userli_json|webhook)\.c|frontend/cli/json\.h"),
     (r"resolv\.h|arpa/nameser", r"common/(dns|srv)\.c"),
 ]
 
