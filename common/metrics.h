@@ -102,6 +102,9 @@ void metrics_exponential_buckets(
  */
 void metrics_add_process(struct metrics *m);
 
+/* The commit that this was built from, or "unknown". */
+const char *metrics_revision(void);
+
 /* Append the whole exposition; false when out's maximum is too small. */
 bool metrics_write(struct metrics *m, struct buffer *out)
     __attribute__((warn_unused_result));

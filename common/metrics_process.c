@@ -137,6 +137,12 @@ collect(void *arg)
 		metrics_set(p->max_fds, (double)limit.rlim_cur);
 }
 
+const char *
+metrics_revision(void)
+{
+	return PROJECT_REVISION;
+}
+
 static struct metrics_gauge *
 gauge(struct metrics *m, const char *name, const char *help)
 {

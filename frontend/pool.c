@@ -1,10 +1,12 @@
 #include "frontend/pool.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/discovery.h"
 #include "common/mem.h"
 #include "frontend/pool_metrics.h"
+#include "frontend/rate.h"
 #include "frontend/router.h"
 
 #define TICK_MS 500 /* slow starts advance; members that have gone end */
@@ -16,6 +18,9 @@ struct member {
 	double share; /* its weight once it has started */
 	uint64_t joined;
 	struct pool_member_metrics metrics;
+	uint64_t calls, failures;
+	struct rate call_rate, failure_rate;
+	struct rate busy; /* seconds of calls, a second */
 };
 
 struct pool {
@@ -31,6 +36,24 @@ struct pool {
 	uv_timer_t tick;
 };
 
+static void
+count_call(struct member *m, bool failed, double seconds)
+{
+	m->calls++;
+	m->failures += failed;
+	rate_add(&m->call_rate, 1);
+	rate_add(&m->failure_rate, failed);
+	rate_add(&m->busy, seconds);
+}
+
+static void
+tick_rates(struct member *m)
+{
+	rate_tick(&m->call_rate, TICK_MS / 1000.0);
+	rate_tick(&m->failure_rate, TICK_MS / 1000.0);
+	rate_tick(&m->busy, TICK_MS / 1000.0);
+}
+
 /* --- Events of a link ----------------------------------------------------- */
 
 static void
@@ -41,6 +64,9 @@ on_answered(void *arg, struct link_call *call,
 	struct pool *pool = m->pool;
 	double seconds = (double)(uv_hrtime() - call->sent_ns) / 1e9;
 
+	count_call(m,
+	    result->outcome != LOOKUP_OK && result->outcome != LOOKUP_NOTFOUND,
+	    seconds);
 	pool_metrics_call(
 	    &pool->metrics, &m->metrics, result->outcome, seconds);
 	pool->options.events.answered(
@@ -50,9 +76,10 @@ on_answered(void *arg, struct link_call *call,
 static void
 on_lost(void *arg, struct link_call *call, enum link_loss why)
 {
-	const struct pool_events *events =
-	    &((struct member *)arg)->pool->options.events;
+	struct member *m = arg;
+	const struct pool_events *events = &m->pool->options.events;
 
+	count_call(m, true, (double)(uv_hrtime() - call->sent_ns) / 1e9);
 	events->lost(events->arg, call, why);
 }
 
@@ -228,6 +255,7 @@ on_tick(uv_timer_t *timer)
 		struct member *m = pool->members[i];
 
 		set_weight(m);
+		tick_rates(m);
 		if (link_state(m->link) == LINK_GONE &&
 		    *link_in_flight(m->link) == 0)
 			remove_member(m);
@@ -268,6 +296,30 @@ size_t
 pool_size(const struct pool *pool)
 {
 	return pool->count;
+}
+
+void
+pool_each(const struct pool *pool,
+    void (*fn)(void *arg, const struct pool_view *view), void *arg)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct member *m = pool->members[i];
+		double rate = m->call_rate.per_second;
+		struct pool_view view = {
+			.url = link_url(m->link),
+			.state = link_state(m->link),
+			.weight = pool->routes[i].weight,
+			.in_flight = *link_in_flight(m->link),
+			.calls = m->calls,
+			.failures = m->failures,
+			.rate = rate,
+			.failure_rate = m->failure_rate.per_second,
+			.seconds =
+			    rate > 0.001 ? m->busy.per_second / rate : NAN,
+		};
+
+		fn(arg, &view);
+	}
 }
 
 /* --- Life ---------------------------------------------------------------- */

@@ -67,6 +67,23 @@ bool pool_send(struct pool *pool, uint64_t key, struct pool_tries *tries,
 size_t pool_usable(const struct pool *pool);
 size_t pool_size(const struct pool *pool);
 
+/* One member as it is now. */
+struct pool_view {
+	const char *url;
+	enum link_state state;
+	double weight; /* its share of the keys, against the others' */
+	size_t in_flight;
+	uint64_t calls, failures; /* results so far; those that moved elsewhere
+	                           * or were no answer */
+	double rate;              /* results a second */
+	double failure_rate;
+	double seconds; /* mean duration of the recent ones; NaN without any */
+};
+
+/* Call fn for every member; view is borrowed for the call. */
+void pool_each(const struct pool *pool,
+    void (*fn)(void *arg, const struct pool_view *view), void *arg);
+
 /* Call every outstanding call lost, then free once the loop has closed the
  * handles. */
 void pool_close(struct pool *pool);
