@@ -50,6 +50,11 @@ struct lookup_result {
 	enum lookup_source source;
 	uint32_t age_ms;   /* of a cached or stale answer */
 	struct slice data; /* the value of OK, the reason of the others */
+
+	/* For those who look into it; 0 and empty as a rule. */
+	struct slice steps;     /* of an explained lookup: common/steps.h */
+	uint16_t userli_status; /* HTTP status; 0: not asked, no answer */
+	uint32_t userli_us;     /* how long userli took for it */
 };
 
 /* "alias" to LOOKUP_ALIAS; LOOKUP_MAPS for an unknown name. */

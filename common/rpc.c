@@ -4,7 +4,8 @@
 #include "common/rpc_wire.h"
 
 static_assert(
-    RPC_FRAME_OVERHEAD + RPC_ITEM_OVERHEAD + LOOKUP_REPLY_MAX <= RPC_FRAME_MAX,
+    RPC_FRAME_OVERHEAD + RPC_ITEM_OVERHEAD + LOOKUP_REPLY_MAX + RPC_STEPS_MAX <=
+	RPC_FRAME_MAX,
     "the longest result must fit into an empty frame");
 static_assert(RPC_FRAME_OVERHEAD + RPC_ITEM_OVERHEAD + RPC_MAP_NAME_MAX +
 	    LOOKUP_KEY_MAX <=
@@ -117,9 +118,11 @@ item_end(struct rpc_writer *w, const struct cursor *c)
 static void
 put_lookup(struct cursor *c, const struct rpc_call *call)
 {
-	msgpack_pack_map(&c->packer, 2);
+	msgpack_pack_map(&c->packer, 2u + (call->how != RPC_HOW_USUAL));
 	put_str(c, WIRE_LOOKUP_MAP, call->map);
 	put_bin(c, WIRE_LOOKUP_KEY, call->key);
+	if (call->how != RPC_HOW_USUAL)
+		put_uint(c, WIRE_LOOKUP_HOW, (uint64_t)call->how);
 }
 
 static void
@@ -167,14 +170,15 @@ bool
 rpc_add_result(struct rpc_writer *w, const struct rpc_result *result)
 {
 	struct lookup_result lookup = result->lookup;
+	struct slice steps = rpc_bound_steps(lookup.steps);
 	struct cursor c;
 
 	rpc_bound_data(&lookup);
-	if (!item_begin(w, lookup.data.len, &c))
+	if (!item_begin(w, lookup.data.len + steps.len, &c))
 		return false;
 	msgpack_pack_map(&c.packer,
 	    2u + (lookup.data.len > 0) + (lookup.source != LOOKUP_FRESH) +
-		(lookup.age_ms != 0));
+		(lookup.age_ms != 0) + (steps.len > 0));
 	put_uint(&c, WIRE_RESULT_ID, result->id);
 	put_uint(&c, WIRE_RESULT_OUTCOME, (uint64_t)lookup.outcome);
 	if (lookup.data.len > 0)
@@ -183,6 +187,8 @@ rpc_add_result(struct rpc_writer *w, const struct rpc_result *result)
 		put_uint(&c, WIRE_RESULT_SOURCE, (uint64_t)lookup.source);
 	if (lookup.age_ms != 0)
 		put_uint(&c, WIRE_RESULT_AGE_MS, lookup.age_ms);
+	if (steps.len > 0)
+		put_str(&c, WIRE_RESULT_STEPS, steps);
 	item_end(w, &c);
 	return true;
 }

@@ -11,14 +11,19 @@
  *   call    { 1: id (uint), 2: method (uint), 3: ms it may still take (uint),
  *             4: arguments (map, by method), 5: request id (uint64) }
  *   result  { 1: id, 2: outcome (enum lookup_outcome), 3: data (bin),
- *             4: source (enum lookup_source), 5: age in ms }
+ *             4: source (enum lookup_source), 5: age in ms, 6: steps (str) }
  *
  * Key 4 says that the caller knows its calls by their ids alone: results of
  * several of its frames may come in one message, under the header of any.
  *
- *   method 1 lookup   arguments { 1: map name (str), 2: key (bin) }
- *   method 2 health   no arguments; OK, DRAINING or BUSY
+ *   method 1 lookup   arguments { 1: map name (str), 2: key (bin),
+ *                                 3: how (enum rpc_how) }
+ *   method 2 health   no arguments; OK, DRAINING or BUSY; an OK's data is the
+ *                     backend's version, a blank, and its build
  *   method 3 purge    arguments { 1: map name (str), 2: key (bin), 3: relay }
+ *
+ * A lookup that is to be explained has steps in its result, as common/steps.h
+ * writes them; a backend that knows no such thing answers without.
  *
  * A purge makes a backend forget answers: of one key, without a map name of all
  * maps; without a key of all keys.  relay 1: it tells the backends it knows,
@@ -54,8 +59,9 @@
 #define RPC_NESTING_MAX 8       /* containers within each other */
 #define RPC_MAP_NAME_MAX 64     /* bytes */
 #define RPC_BACKEND_NAME_MAX 64 /* bytes */
+#define RPC_STEPS_MAX 4096      /* bytes */
 /* msgpack objects in a frame, as rpc_scan() counts: 64 for each of
- * RPC_CALLS_MAX, of which version 1 uses 17. */
+ * RPC_CALLS_MAX, of which version 1 uses 19. */
 #define RPC_OBJECTS_MAX 16384
 /* Bytes one call or result may add to a frame beside its strings. */
 #define RPC_ITEM_OVERHEAD 64
@@ -69,6 +75,13 @@ enum rpc_method {
 	RPC_PURGE = 3,
 };
 
+enum rpc_how {
+	RPC_HOW_USUAL = 0,
+	RPC_HOW_EXPLAINED = 1, /* also: any that is unknown here */
+	/* Explained, and asked of userli whatever is remembered. */
+	RPC_HOW_DIRECT = 2,
+};
+
 struct rpc_call {
 	uint64_t id;      /* unique on its link */
 	uint32_t method;  /* enum rpc_method, or a newer one: UNIMPLEMENTED */
@@ -78,6 +91,7 @@ struct rpc_call {
 	struct slice map; /* at most RPC_MAP_NAME_MAX bytes */
 	struct slice key; /* at most LOOKUP_KEY_MAX bytes */
 	bool relay;       /* RPC_PURGE: tell the other backends */
+	enum rpc_how how; /* RPC_LOOKUP */
 	/*
 	 * Set by the reader, ignored by the writer: the call has an id, but
 	 * its method is missing, a field has the wrong type, or its arguments

@@ -80,6 +80,16 @@ get_string(const msgpack_object *o, struct slice *out)
 	return true;
 }
 
+/* Of what a newer frontend may mean by it, the answer is never in danger. */
+static enum rpc_how
+how_of(const msgpack_object *o)
+{
+	uint64_t how = RPC_HOW_USUAL;
+
+	(void)!get_uint(o, &how);
+	return how <= RPC_HOW_DIRECT ? (enum rpc_how)how : RPC_HOW_EXPLAINED;
+}
+
 /* Read a lookup's map and key; false when one is missing or wrong. */
 static bool
 read_lookup(const msgpack_object *arguments, struct rpc_call *call)
@@ -99,6 +109,8 @@ read_lookup(const msgpack_object *arguments, struct rpc_call *call)
 			has_map = get_string(&pair->val, &map);
 		else if (tag == WIRE_LOOKUP_KEY)
 			has_key = get_string(&pair->val, &key);
+		else if (tag == WIRE_LOOKUP_HOW)
+			call->how = how_of(&pair->val);
 	}
 	if (!has_map || !has_key || map.len > RPC_MAP_NAME_MAX ||
 	    key.len > LOOKUP_KEY_MAX)
@@ -221,6 +233,9 @@ read_result(const msgpack_object *o, struct rpc_result *result)
 		case WIRE_RESULT_AGE_MS:
 			fields_ok &= get_uint32(value, &lookup.age_ms);
 			break;
+		case WIRE_RESULT_STEPS:
+			fields_ok &= get_string(value, &lookup.steps);
+			break;
 		default: /* a newer version's */
 			break;
 		}
@@ -234,6 +249,7 @@ read_result(const msgpack_object *o, struct rpc_result *result)
 		if (source <= LOOKUP_RULE)
 			lookup.source = (enum lookup_source)source;
 		rpc_bound_data(&lookup);
+		lookup.steps = rpc_bound_steps(lookup.steps);
 	}
 	result->lookup = lookup;
 	return has_id;

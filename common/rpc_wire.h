@@ -28,6 +28,7 @@ enum wire_call {
 enum wire_lookup {
 	WIRE_LOOKUP_MAP = 1,
 	WIRE_LOOKUP_KEY = 2,
+	WIRE_LOOKUP_HOW = 3,
 };
 
 enum wire_purge {
@@ -42,6 +43,7 @@ enum wire_result {
 	WIRE_RESULT_DATA = 3,
 	WIRE_RESULT_SOURCE = 4,
 	WIRE_RESULT_AGE_MS = 5,
+	WIRE_RESULT_STEPS = 6,
 };
 
 /*
@@ -49,5 +51,13 @@ enum wire_result {
  * for its length must not look like a value: it becomes PERM.  A reason is cut.
  */
 void rpc_bound_data(struct lookup_result *lookup);
+
+static inline struct slice
+rpc_bound_steps(struct slice steps)
+{
+	if (steps.len > RPC_STEPS_MAX)
+		steps.len = RPC_STEPS_MAX;
+	return steps;
+}
 
 #endif
