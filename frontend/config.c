@@ -32,7 +32,7 @@ static const struct config_option options[] = {
 	    .fallback = ":10001",
 	    .syntax = ENDPOINT_SOCKETMAP,
 	    .help = "Where Postfix asks: a list of host:port and UNIX socket "
-		    "paths.",
+		    "paths; sockets that systemd passes take its place.",
 	    .offset = FIELD(socketmap_listen) },
 	{ .name = "SOCKETMAP_SOCKET_MODE",
 	    .type = CONFIG_OCTAL,

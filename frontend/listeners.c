@@ -1,5 +1,6 @@
 #include "frontend/listeners.h"
 
+#include "frontend/activation.h"
 #include "frontend/owner.h"
 
 static bool
@@ -23,8 +24,44 @@ bind_one(struct socketmap_server *server,
 	return rv == 0;
 }
 
-bool
-listeners_bind(struct socketmap_server *server,
+static void
+log_listening(struct log *log, const char *address)
+{
+	log_info(log, log_msg("listening"), log_str("service", "socketmap"),
+	    log_str("address", address));
+}
+
+/* Serve what systemd has bound. */
+static bool
+adopt(struct socketmap_server *server, int count, struct log *log,
+    struct error *error)
+{
+	log_info(log,
+	    log_msg(
+		"systemd passed sockets, SOCKETMAP_LISTEN_ADDR is not used"),
+	    log_int("sockets", count));
+	for (int i = 0; i < count; i++) {
+		int fd = ACTIVATION_FIRST_FD + i;
+		char text[ACTIVATION_TEXT_MAX];
+		int rv;
+
+		activation_describe(fd, text);
+		rv = socketmap_server_listen_fd(server, fd);
+		if (rv != 0) {
+			error_set(error,
+			    "cannot serve descriptor %d (%s) that systemd "
+			    "passed: %s; its unit needs ListenStream= and "
+			    "Accept=no",
+			    fd, text, uv_strerror(rv));
+			return false;
+		}
+		log_listening(log, text);
+	}
+	return true;
+}
+
+static bool
+bind_all(struct socketmap_server *server,
     const struct frontend_settings *settings, struct log *log,
     struct error *error)
 {
@@ -41,8 +78,19 @@ listeners_bind(struct socketmap_server *server,
 		if (!bind_one(server, settings, &bound, uid, gid, error))
 			return false;
 		endpoint_format(&bound, ENDPOINT_SOCKETMAP, text);
-		log_info(log, log_msg("listening"),
-		    log_str("service", "socketmap"), log_str("address", text));
+		log_listening(log, text);
 	}
 	return true;
+}
+
+bool
+listeners_bind(struct socketmap_server *server,
+    const struct frontend_settings *settings, struct log *log,
+    struct error *error)
+{
+	int passed = activation_count();
+
+	if (passed > 0)
+		return adopt(server, passed, log, error);
+	return bind_all(server, settings, log, error);
 }

@@ -1,8 +1,8 @@
 /*
  * listeners - bind a socketmap server to SOCKETMAP_LISTEN_ADDR
  *
- * Start-up only: names of hosts, users and groups are resolved here.  Loop's
- * thread.
+ * Sockets that systemd passes take the place of those addresses.  Start-up
+ * only: names of hosts, users and groups are resolved here.  Loop's thread.
  */
 #ifndef FRONTEND_LISTENERS_H
 #define FRONTEND_LISTENERS_H

@@ -89,7 +89,15 @@ class Daemon(Program):
     launcher is what runs the program, and becomes it: nsenter and the like.
     """
 
-    def __init__(self, program, settings, arguments=(), private=True, launcher=()):
+    def __init__(
+        self,
+        program,
+        settings,
+        arguments=(),
+        private=True,
+        launcher=(),
+        pass_fds=(),
+    ):
         env = {"METRICS_LISTEN_ADDR": "127.0.0.1:0", **settings}
         env = {name: str(value) for name, value in env.items() if value is not None}
         self.private = private and env.get("LOG_PII") != "1"
@@ -98,6 +106,7 @@ class Daemon(Program):
             [*launcher, program_path(program), *arguments],
             env=env,
             name=program.removeprefix("userli-bridge-"),
+            pass_fds=pass_fds,
         )
         with self.starting():
             self.wait_event("ready")
@@ -178,14 +187,22 @@ class Backend(Daemon):
 
 class Frontend(Daemon):
     def __init__(
-        self, backend_urls, arguments=(), private=True, launcher=(), **settings
+        self,
+        backend_urls,
+        arguments=(),
+        private=True,
+        launcher=(),
+        pass_fds=(),
+        **settings,
     ):
         env = {
             "SOCKETMAP_LISTEN_ADDR": "127.0.0.1:0",
             "BACKEND_URLS": ",".join(backend_urls),
             **settings,
         }
-        super().__init__("userli-bridge-frontend", env, arguments, private, launcher)
+        super().__init__(
+            "userli-bridge-frontend", env, arguments, private, launcher, pass_fds
+        )
         self.asked = set()
 
     @property

@@ -53,7 +53,13 @@ class Program:
     """A running child.  Lines are kept as text; JSON lines also as events."""
 
     def __init__(
-        self, argv, env=None, name=None, exit_codes=(0,), stdin=subprocess.DEVNULL
+        self,
+        argv,
+        env=None,
+        name=None,
+        exit_codes=(0,),
+        stdin=subprocess.DEVNULL,
+        pass_fds=(),
     ):
         self.argv = [str(arg) for arg in argv]
         self.name = name or os.path.basename(self.argv[0])
@@ -68,6 +74,7 @@ class Program:
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            pass_fds=pass_fds,
         )
         self.pid = self._child.pid
         self._threads = [
