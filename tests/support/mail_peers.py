@@ -99,7 +99,7 @@ class _LmtpSession(socketserver.StreamRequestHandler):
 
 
 class DovecotAuth(_Server):
-    """Knows users by password; mechanism PLAIN.
+    """Knows users by password; mechanism PLAIN.  Without a path, on TCP.
 
     Source: Dovecot's "Authentication Protocol" version 1; Postfix's
     src/xsasl/xsasl_dovecot_server.c wants MECH before SPID.
@@ -107,7 +107,7 @@ class DovecotAuth(_Server):
 
     def __init__(self, path, passwords):
         self.passwords = passwords
-        super().__init__(_AuthSession, str(path))
+        super().__init__(_AuthSession, path and str(path))
 
 
 class _AuthSession(socketserver.StreamRequestHandler):
