@@ -227,8 +227,7 @@ start_resolve(struct backend *b)
 		.delimiter = slice_of(s->delimiter),
 		.propagate_extension = s->propagate_extension,
 		.gate = s->gate,
-		.answers = { .ttl_ms = s->cache_ttl_ms,
-		    .stale_ttl_ms = s->stale_ttl_ms },
+		.answers = backend_answers(s),
 		.cache_bytes_max = (size_t)s->cache_bytes_max,
 		.stale_after_ms = s->stale_after_ms,
 		.fetch_limit_ms = s->userli_timeout_ms,
@@ -238,8 +237,6 @@ start_resolve(struct backend *b)
 		.log = b->log,
 	};
 
-	memcpy(options.answers.negative_ttl_ms, s->map_negative_ttl_ms,
-	    sizeof s->map_negative_ttl_ms);
 	b->resolve = resolve_new(&b->loop, &options);
 }
 
@@ -247,20 +244,16 @@ static void
 start_keeping(struct backend *b)
 {
 	const struct backend_settings *s = b->settings;
-	struct cache *cache = resolve_cache(b->resolve);
 	struct cache_keeper_options options = {
-		.path = cache != NULL ? s->cache_file : "",
+		.path = s->cache_file,
 		.interval_ms = s->cache_file_interval_ms,
-		.stale_ttl_ms = s->stale_ttl_ms,
 		.origin = s->base_url,
-		.cache = cache,
+		.answers = backend_answers(s),
+		.cache = resolve_cache(b->resolve),
 		.metrics = b->metrics,
 		.log = b->log,
 	};
 
-	if (cache == NULL && s->cache_file[0] != '\0')
-		log_warn(b->log,
-		    log_msg("CACHE_FILE is not used: LOOKUP_CACHE_TTL is 0"));
 	b->keeper = cache_keeper_new(&b->loop, &options);
 }
 

@@ -222,17 +222,6 @@ cache_codec_take(struct cache_codec *c, struct slice bytes, size_t *used,
 	return is_answer(out) ? CACHE_CODEC_PART : CACHE_CODEC_DAMAGED;
 }
 
-bool
-cache_codec_worth(
-    const struct cache_entry *entry, uint64_t now_ms, uint64_t stale_ms)
-{
-	uint64_t until = entry->fresh_until_ms;
-
-	if (entry->outcome == LOOKUP_OK)
-		until += stale_ms;
-	return cache_before(now_ms, until);
-}
-
 /* From a to b; 0 when b is not later. */
 static uint64_t
 span(uint64_t a_ms, uint64_t b_ms)

@@ -71,11 +71,6 @@ enum cache_codec_verdict cache_codec_take_head(struct cache_codec *c,
 enum cache_codec_verdict cache_codec_take(struct cache_codec *c,
     struct slice bytes, size_t *used, struct cache_codec_record *out);
 
-/* Whether an entry may still be told in whatever case: an OK within stale_ms
- * of its expiry, a NOTFOUND until then. */
-bool cache_codec_worth(
-    const struct cache_entry *entry, uint64_t now_ms, uint64_t stale_ms);
-
 /* A record of an entry as of now, in uv_now() ms; borrows from it. */
 struct cache_codec_record cache_codec_record_of(
     const struct cache_entry *entry, uint64_t now_ms);

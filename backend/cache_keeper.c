@@ -28,7 +28,8 @@ struct save {
 	struct cache_codec codec;
 	uint64_t now_ms; /* as of when ages are told */
 	unsigned looked_at;
-	bool last; /* the slice ends the file */
+	unsigned overdue; /* intervals that have passed meanwhile */
+	bool last;        /* the slice ends the file */
 	bool failed;
 	struct buffer slice;
 	struct cache_file file;
@@ -124,7 +125,8 @@ on_entry(void *arg, const struct cache_entry *entry)
 
 	if (save->looked_at++ == CACHE_KEEPER_SLICE_ENTRIES)
 		return false;
-	if (!cache_codec_worth(entry, save->now_ms, k->options.stale_ttl_ms))
+	if (answers_state(&k->options.answers, entry, save->now_ms) ==
+	    ANSWERS_NONE)
 		return true;
 	if (entry->key.len > LOOKUP_KEY_MAX ||
 	    entry->value.len > LOOKUP_REPLY_MAX)
@@ -250,7 +252,7 @@ on_interval(uv_timer_t *timer)
 
 	if (k->state == STATE_IDLE)
 		save_begin(k, STATE_SAVING);
-	else
+	else if (k->save.overdue++ == 0)
 		log_warn(k->options.log,
 		    log_msg("cache is still being saved: is the disk slow?"));
 }
@@ -294,8 +296,13 @@ on_record(void *arg, const struct cache_codec_head *head,
 	const struct cache_keeper_options *o = &load->k->options;
 	struct cache_entry entry =
 	    cache_codec_entry_of(record, head, load->now_ms, load->wall_ms);
+	uint64_t life_ms =
+	    answers_life_ms(&o->answers, entry.map, entry.outcome, 0);
 
-	if (cache_codec_worth(&entry, load->now_ms, o->stale_ttl_ms))
+	/* The settings may be others than when it was written. */
+	if (cache_before(entry.stored_ms + life_ms, entry.fresh_until_ms))
+		entry.fresh_until_ms = entry.stored_ms + life_ms;
+	if (answers_state(&o->answers, &entry, load->now_ms) != ANSWERS_NONE)
 		cache_put(o->cache, entry.map, entry.key, entry.outcome,
 		    entry.value, entry.stored_ms, entry.fresh_until_ms);
 }
@@ -361,7 +368,11 @@ cache_keeper_new(uv_loop_t *loop, const struct cache_keeper_options *options)
 	add_metrics(k, options->metrics);
 	(void)uv_timer_init(loop, &k->timer);
 	k->timer.data = k;
-	if (options->path[0] == '\0') {
+	if (options->path[0] == '\0' || options->cache == NULL) {
+		if (options->path[0] != '\0')
+			log_warn(options->log,
+			    log_msg("CACHE_FILE is not used: LOOKUP_CACHE_TTL "
+				    "is 0"));
 		k->state = STATE_FINISHED;
 		return k;
 	}

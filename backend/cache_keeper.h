@@ -15,19 +15,23 @@
 
 #include <uv.h>
 
+#include "backend/answers.h"
 #include "backend/cache.h"
 #include "common/log.h"
 #include "common/metrics.h"
 
-#define CACHE_KEEPER_SLICE_BYTES ((size_t)1 << 20)
-#define CACHE_KEEPER_SLICE_ENTRIES 4096 /* looked at, worth saving or not */
+#define CACHE_KEEPER_SLICE_BYTES ((size_t)1 << 18)
+#define CACHE_KEEPER_SLICE_ENTRIES 1024 /* looked at, worth saving or not */
 
 struct cache_keeper_options {
-	const char *path;      /* borrowed; "": keeps nothing */
-	uint64_t interval_ms;  /* between two saves */
-	uint64_t stale_ttl_ms; /* an expired OK is kept for so long */
-	const char *origin;    /* what the answers are of: userli's URL */
-	struct cache *cache;   /* borrowed until cache_keeper_close() */
+	const char *path;     /* borrowed; "": keeps nothing */
+	uint64_t interval_ms; /* between two saves */
+	const char *origin;   /* what the answers are of: userli's URL */
+	/* What may still be told is kept; nothing is fresh for longer than new
+	 * answers are. */
+	struct answers_options answers;
+	struct cache *cache; /* borrowed until cache_keeper_close(); NULL while
+	                        it is off: keeps nothing */
 	struct metrics *metrics;
 	struct log *log;
 };

@@ -283,6 +283,17 @@ static const struct config_option options[] = {
 	    .offset = FIELD(log_personal) },
 };
 
+struct answers_options
+backend_answers(const struct backend_settings *s)
+{
+	struct answers_options answers = { .ttl_ms = s->cache_ttl_ms,
+		.stale_ttl_ms = s->stale_ttl_ms };
+
+	memcpy(answers.negative_ttl_ms, s->map_negative_ttl_ms,
+	    sizeof s->map_negative_ttl_ms);
+	return answers;
+}
+
 struct rpctls_files
 backend_tls_files(const struct backend_settings *s)
 {

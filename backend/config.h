@@ -7,6 +7,7 @@
 #ifndef BACKEND_CONFIG_H
 #define BACKEND_CONFIG_H
 
+#include "backend/answers.h"
 #include "common/config.h"
 #include "common/lookup.h"
 #include "common/rpctls.h"
@@ -50,6 +51,9 @@ struct backend_settings {
 	int log_format;
 	bool log_personal;
 };
+
+/* How long answers live. */
+struct answers_options backend_answers(const struct backend_settings *s);
 
 /* Borrows from s. */
 struct rpctls_files backend_tls_files(const struct backend_settings *s);

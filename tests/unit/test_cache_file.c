@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/answers.h"
 #include "backend/cache_file.h"
 
 #define ORIGIN 77
@@ -267,6 +268,24 @@ what_is_no_answer_is_refused_though_its_check_is_right(void **state)
 }
 
 static void
+an_end_that_counts_otherwise_is_refused(void **state)
+{
+	struct cache_codec c = { 0 };
+	struct cache_codec_head head = { ORIGIN, WRITTEN_MS };
+	struct buffer bytes;
+
+	(void)state;
+	buffer_init(&bytes, 1000);
+	assert_true(cache_codec_put_head(&c, &bytes, &head));
+	assert_true(cache_codec_put_record(&c, &bytes, &records[0]));
+	c.records = 2;
+	assert_true(cache_codec_put_end(&c, &bytes));
+	assert_int_equal(
+	    decode(buffer_slice(&bytes)).verdict, CACHE_CODEC_DAMAGED);
+	buffer_fini(&bytes);
+}
+
+static void
 a_part_that_finds_no_room_changes_nothing(void **state)
 {
 	struct cache_codec c = { 0 };
@@ -306,23 +325,25 @@ an_entry_is_as_old_as_it_is(void **state)
 		uint64_t now_ms;
 		int64_t passed_ms; /* on the wall clock */
 		uint64_t age_ms;
-		bool fresh, worth; /* with 200 s of stale life */
+		enum answers_state state; /* with 200 s of stale life */
 	} cases[] = {
-		{ 9000000, 0, 30000, true, true },
-		{ 9000000, 69999, 99999, true, true },
-		{ 9000000, 70000, 100000, false, true },
-		{ 9000000, 269999, 299999, false, true },
-		{ 9000000, 270000, 300000, false, false },
-		{ 9000000, 86400000000, 86400030000, false, false },
+		{ 9000000, 0, 30000, ANSWERS_FRESH },
+		{ 9000000, 69999, 99999, ANSWERS_FRESH },
+		{ 9000000, 70000, 100000, ANSWERS_STALE },
+		{ 9000000, 269999, 299999, ANSWERS_STALE },
+		{ 9000000, 270000, 300000, ANSWERS_NONE },
+		{ 9000000, 86400000000, 86400030000, ANSWERS_NONE },
 		/* The host has booted since: its clock began anew. */
-		{ 20000, 10000, 40000, true, true },
-		{ 20000, 100000, 130000, false, true },
-		{ 20000, 300000, 330000, false, false },
+		{ 20000, 10000, 40000, ANSWERS_FRESH },
+		{ 20000, 100000, 130000, ANSWERS_STALE },
+		{ 20000, 300000, 330000, ANSWERS_NONE },
 		/* The clock went backwards: at least as old, never fresh. */
-		{ 9000000, -1, 30000, false, true },
-		{ 9000000, -1000000000, 30000, false, true },
-		{ 20000, -1000000000, 30000, false, true },
+		{ 9000000, -1, 30000, ANSWERS_STALE },
+		{ 9000000, -1000000000, 30000, ANSWERS_STALE },
+		{ 20000, -1000000000, 30000, ANSWERS_STALE },
 	};
+
+	struct answers_options options = { .stale_ttl_ms = 200000 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -332,12 +353,11 @@ an_entry_is_as_old_as_it_is(void **state)
 
 		assert_int_equal(now - entry.stored_ms, cases[i].age_ms);
 		assert_int_equal(
-		    cache_before(now, entry.fresh_until_ms), cases[i].fresh);
-		assert_int_equal(
-		    cache_codec_worth(&entry, now, 200000), cases[i].worth);
+		    answers_state(&options, &entry, now), cases[i].state);
 		entry.outcome = LOOKUP_NOTFOUND;
 		assert_int_equal(
-		    cache_codec_worth(&entry, now, 200000), cases[i].fresh);
+		    answers_state(&options, &entry, now) == ANSWERS_NONE,
+		    cases[i].state != ANSWERS_FRESH);
 	}
 }
 
@@ -660,6 +680,7 @@ main(void)
 		cmocka_unit_test(other_versions_and_other_files_are_foreign),
 		cmocka_unit_test(
 		    what_is_no_answer_is_refused_though_its_check_is_right),
+		cmocka_unit_test(an_end_that_counts_otherwise_is_refused),
 		cmocka_unit_test(a_part_that_finds_no_room_changes_nothing),
 		cmocka_unit_test(an_entry_is_as_old_as_it_is),
 		cmocka_unit_test(absurd_ages_do_not_wrap_into_freshness),

@@ -24,6 +24,7 @@ struct fixture {
 	struct metrics *metrics;
 	struct cache *cache;
 	struct cache_keeper *keeper;
+	uint64_t ttl_ms;
 	int finished;
 };
 
@@ -39,7 +40,9 @@ start(struct fixture *f, uint64_t interval_ms)
 	f->keeper = cache_keeper_new(&f->loop,
 	    &(struct cache_keeper_options){ .path = f->path,
 		.interval_ms = interval_ms,
-		.stale_ttl_ms = STALE_MS,
+		.answers = { .ttl_ms = f->ttl_ms,
+		    .negative_ttl_ms = { 60000, 60000, 60000, 60000 },
+		    .stale_ttl_ms = STALE_MS },
 		.origin = "http://localhost:8000",
 		.cache = f->cache,
 		.metrics = f->metrics,
@@ -77,7 +80,7 @@ finish(struct fixture *f)
 static void
 make_place(struct fixture *f)
 {
-	*f = (struct fixture){ .finished = 0 };
+	*f = (struct fixture){ .ttl_ms = 300000 };
 	(void)snprintf(
 	    f->directory, sizeof f->directory, "/tmp/cache_keeper.XXXXXX");
 	assert_non_null(mkdtemp(f->directory));
@@ -182,6 +185,25 @@ what_may_still_be_told_comes_back_with_its_age(void **state)
 	assert_false(cache_before(now, peek(&f, 3)->fresh_until_ms));
 	assert_null(peek(&f, 4));
 	assert_null(peek(&f, 5));
+	stop(&f);
+	remove_place(&f);
+}
+
+static void
+what_lived_longer_than_now_allowed_expires_earlier(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	make_place(&f);
+	start(&f, 1000000);
+	put(&f, 1, LOOKUP_OK, 60000, 300000);
+	finish(&f);
+	stop(&f);
+	f.ttl_ms = 30000;
+	start(&f, 1000000);
+	assert_int_equal(
+	    peek(&f, 1)->fresh_until_ms - peek(&f, 1)->stored_ms, 30000);
 	stop(&f);
 	remove_place(&f);
 }
@@ -321,7 +343,7 @@ nothing_of_a_damaged_file_is_taken(void **state)
 static void
 without_a_file_nothing_is_done(void **state)
 {
-	struct fixture f = { .finished = 0 };
+	struct fixture f = { .ttl_ms = 300000 };
 
 	(void)state;
 	start(&f, 1);
@@ -336,6 +358,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    what_may_still_be_told_comes_back_with_its_age),
+		cmocka_unit_test(
+		    what_lived_longer_than_now_allowed_expires_earlier),
 		cmocka_unit_test(
 		    many_slices_make_one_file_while_the_cache_changes),
 		cmocka_unit_test(
