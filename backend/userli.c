@@ -40,6 +40,7 @@ struct userli {
 	struct userli_report report;
 	struct tokens tokens;
 	uint64_t patience_ms; /* no answer for so long says something */
+	uint64_t late_ms;     /* one that is told only then says nothing */
 	struct buffer value;  /* of the answer that is being told */
 
 	uv_timer_t check_timer;
@@ -230,14 +231,28 @@ keep_token(struct userli *u, const struct call *call)
 	http_drop_waiting(u->http);
 }
 
+/*
+ * Whether the end of a request says anything of userli.  One without an answer
+ * that ended long after its time was up was not waited for: this process had
+ * been stopped (SIGSTOP, a frozen container), and the answer may have come.
+ */
+static bool
+was_tried(const struct userli *u, const struct http_response *response,
+    const struct userli_verdict *v)
+{
+	double ms = response->seconds * 1000;
+
+	return response->sent &&
+	    (v->failure != USERLI_FAILURE_TIMEOUT ||
+		(ms >= (double)u->patience_ms && ms < (double)u->late_ms));
+}
+
 static void
 learn(struct userli *u, const struct call *call,
     const struct http_response *response, const struct userli_verdict *v)
 {
 	bool was_held = is_held(u);
-	bool tried = response->sent &&
-	    (v->failure != USERLI_FAILURE_TIMEOUT ||
-		response->seconds * 1000 >= (double)u->patience_ms);
+	bool tried = was_tried(u, response, v);
 
 	if (v->failure == USERLI_FAILURE_NONE) {
 		if (call->asker == USERLI_ASKER_LOOKUP)
@@ -332,6 +347,7 @@ userli_new(uv_loop_t *loop, struct http *http, struct metrics *metrics,
 	u->loop = loop;
 	u->http = http;
 	u->log = log;
+	u->late_ms = http_timeout_ms(http) + USERLI_HEALTH_LATE_MS;
 	u->patience_ms = http_timeout_ms(http) / 2;
 	if (u->patience_ms > USERLI_HEALTH_PATIENCE_MS)
 		u->patience_ms = USERLI_HEALTH_PATIENCE_MS;

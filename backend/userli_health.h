@@ -23,6 +23,9 @@
  * half of the limit if that is less. */
 #define USERLI_HEALTH_PATIENCE_MS 1000
 
+/* And it does not count when it is told so long after its time was up. */
+#define USERLI_HEALTH_LATE_MS 250
+
 /* Who has asked. */
 enum userli_asker {
 	USERLI_ASKER_LOOKUP,

@@ -17,6 +17,7 @@
 #define RESULTS_MAX 16
 #define WATCHDOG_MS 20000
 #define LONG_MS 10000
+#define SHORT_MS 200
 #define CHECK_PATH "/api/postfix/domain/health-check.invalid"
 
 struct result {
@@ -136,19 +137,31 @@ set_tokens(struct fixture *f, const char *text)
 		fail_msg("%s", error.text);
 }
 
-static int
-set_up(void **state)
+static void
+start_userli(struct fixture *f, uint64_t timeout_ms)
 {
-	struct fixture *f = mem_calloc(1, sizeof *f);
-	struct log_options log = { .level = LOG_LEVEL_INFO };
 	struct http_options options = { .ca_file = "",
 		.user_agent = "test",
-		.timeout_ms = LONG_MS,
+		.timeout_ms = timeout_ms,
 		.transfers_max = 4,
 		.queue_max = 4,
 		.body_max = 65536 };
 	char url[64];
 	struct error error;
+
+	snprintf(url, sizeof url, "http://127.0.0.1:%d", f->stub.port);
+	options.base_url = url;
+	f->http = http_new(&f->loop, &options, f->log, &error);
+	assert_non_null(f->http);
+	f->userli = userli_new(&f->loop, f->http, f->metrics, f->log);
+	set_tokens(f, "t");
+}
+
+static int
+set_up(void **state)
+{
+	struct fixture *f = mem_calloc(1, sizeof *f);
+	struct log_options log = { .level = LOG_LEVEL_INFO };
 
 	uv_loop_init(&f->loop);
 	uv_timer_init(&f->loop, &f->watchdog);
@@ -162,12 +175,7 @@ set_up(void **state)
 	f->headers = "";
 	f->body = "[\"a@x.org\"]";
 	stub_http_init(&f->stub, &f->loop, on_request, f);
-	snprintf(url, sizeof url, "http://127.0.0.1:%d", f->stub.port);
-	options.base_url = url;
-	f->http = http_new(&f->loop, &options, f->log, &error);
-	assert_non_null(f->http);
-	f->userli = userli_new(&f->loop, f->http, f->metrics, f->log);
-	set_tokens(f, "t");
+	start_userli(f, LONG_MS);
 	*state = f;
 	return 0;
 }
@@ -448,6 +456,51 @@ failures_in_a_row_end_the_requests_until_a_check_succeeds(void **state)
 	assert_int_equal(f->results[0].outcome, LOOKUP_OK);
 }
 
+/* Lookups that get no answer, as many as open the breaker and one; away_ms is
+ * how long the loop does not turn meanwhile. */
+static void
+time_out_six_times(struct fixture *f, unsigned away_ms)
+{
+	f->hold = true;
+	for (unsigned round = 1; round <= 2; round++) {
+		for (int i = 0; i < 3; i++)
+			ask(f, LOOKUP_ALIAS, "a@x.org");
+		while (f->lookups_seen < 3 * round)
+			uv_run(&f->loop, UV_RUN_DEFAULT);
+		uv_sleep(away_ms);
+		run_until_answered(f, 3 * round);
+		assert_int_equal(f->results[0].outcome, LOOKUP_TIMEOUT);
+	}
+}
+
+static void
+a_process_that_was_stopped_does_not_blame_userli(void **state)
+{
+	struct fixture *f = *state;
+
+	close_both(f);
+	start_userli(f, SHORT_MS);
+	f->check_body = "false";
+	time_out_six_times(f, SHORT_MS + 500);
+	assert_false(userli_unwell(f->userli));
+}
+
+static void
+timeouts_in_a_row_are_userli_s(void **state)
+{
+	struct fixture *f = *state;
+
+	close_both(f);
+	start_userli(f, SHORT_MS);
+	f->hold = true;
+	for (size_t n = 0; !userli_unwell(f->userli); n += 3) {
+		assert_true(n < 12);
+		for (int i = 0; i < 3; i++)
+			ask(f, LOOKUP_ALIAS, "a@x.org");
+		run_until_answered(f, n + 3);
+	}
+}
+
 static void
 the_second_token_is_taken_when_the_first_is_refused_and_back(void **state)
 {
@@ -705,6 +758,8 @@ main(void)
 		TEST(a_full_queue_is_busy),
 		TEST(userli_is_left_alone_for_as_long_as_it_asks),
 		TEST(failures_in_a_row_end_the_requests_until_a_check_succeeds),
+		TEST(a_process_that_was_stopped_does_not_blame_userli),
+		TEST(timeouts_in_a_row_are_userli_s),
 		TEST(
 		    the_second_token_is_taken_when_the_first_is_refused_and_back),
 		TEST(those_who_wait_are_asked_with_the_token_that_is_taken),
