@@ -176,20 +176,24 @@ on_landed(void *arg, const struct fetch_about *about,
 	(void)cache_remove(r->cache, about->map, about->key);
 }
 
-/* When a question that waits since the fetch began looks for a stale answer, or
- * gives up. */
+/*
+ * When a question that waits for a fetch looks for a stale answer, or gives up.
+ * What it can be told should reach the frontend before its time is up there.
+ */
 static uint64_t
 wake_time(const struct query *query, const struct fetch_about *about)
 {
 	const struct resolve *r = query->resolve;
-	const struct question *q = &query->question;
+	uint64_t now = uv_now(r->loop);
+	uint64_t deadline = query->question.deadline;
 	uint64_t stale_ms = about->started_ms + r->options.stale_after_ms;
 	const struct cache_entry *entry;
 
-	if (query->domain.len > 0 || stale_ms >= q->deadline ||
+	if (now >= deadline || query->domain.len > 0 ||
 	    remembered(query, &entry) == ANSWERS_NONE)
-		return q->deadline;
-	return stale_ms;
+		return deadline;
+	deadline -= (deadline - now) / 10;
+	return stale_ms < deadline ? stale_ms : deadline;
 }
 
 /* Wait for the fetch of the domain, if that comes first, or of the key. */
