@@ -37,7 +37,7 @@ uint64_t answers_life_ms(const struct answers_options *o, enum lookup_map map,
 enum answers_state answers_state(const struct answers_options *o,
     const struct cache_entry *entry, uint64_t now);
 
-/* Whether a fresh entry is in the last tenth of its life. */
+/* Whether an entry is in the last tenth of its life, or beyond. */
 bool answers_ageing(const struct cache_entry *entry, uint64_t now);
 
 /* Whether userli failed for it and is not to be asked yet. */

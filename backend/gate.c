@@ -27,15 +27,12 @@ enum gate_verdict
 gate_judge(const struct answers_options *o, const struct cache_entry *domain,
     uint64_t now)
 {
-	switch (answers_state(o, domain, now)) {
-	case ANSWERS_FRESH:
-		return domain->outcome == LOOKUP_NOTFOUND ? GATE_CLOSED
-							  : GATE_OPEN;
-	case ANSWERS_STALE:
-		/* It was there, and most likely still is. */
-		return GATE_RECALL;
-	case ANSWERS_NONE:
-		break;
-	}
-	return GATE_ASK;
+	enum answers_state state = answers_state(o, domain, now);
+
+	if (state == ANSWERS_NONE)
+		return GATE_ASK;
+	/* What is stale was there, and most likely still is. */
+	return state == ANSWERS_FRESH && domain->outcome == LOOKUP_NOTFOUND
+	    ? GATE_CLOSED
+	    : GATE_OPEN;
 }

@@ -15,7 +15,6 @@
 enum gate_verdict {
 	GATE_OPEN,   /* ask for the address */
 	GATE_CLOSED, /* the address is not found */
-	GATE_RECALL, /* open, and ask for the domain again in the background */
 	GATE_ASK,    /* ask for the domain first */
 };
 

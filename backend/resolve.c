@@ -336,8 +336,7 @@ ask_gate(struct resolve *r, const struct question *q, struct slice *domain,
 		return GATE_OPEN;
 	*entry = cache_find(r->cache, LOOKUP_DOMAIN, *domain);
 	verdict = gate_judge(&r->options.answers, *entry, uv_now(r->loop));
-	if (verdict == GATE_RECALL ||
-	    (verdict != GATE_ASK && answers_ageing(*entry, uv_now(r->loop))))
+	if (verdict != GATE_ASK && answers_ageing(*entry, uv_now(r->loop)))
 		refresh(r, *entry, q->request_id);
 	return verdict;
 }

@@ -101,6 +101,7 @@ the_last_tenth_of_a_life_is_ageing(void **state)
 	assert_false(answers_ageing(&e, 9999));
 	assert_true(answers_ageing(&e, 10000));
 	assert_true(answers_ageing(&e, 10999));
+	assert_true(answers_ageing(&e, 50000));
 }
 
 static void

@@ -61,7 +61,7 @@ only_an_unexpired_notfound_closes_the_gate(void **state)
 		{ LOOKUP_NOTFOUND, 1999, GATE_CLOSED },
 		{ LOOKUP_NOTFOUND, 2000, GATE_ASK },
 		{ LOOKUP_OK, 1999, GATE_OPEN },
-		{ LOOKUP_OK, 2000, GATE_RECALL },
+		{ LOOKUP_OK, 2999, GATE_OPEN },
 		{ LOOKUP_OK, 3000, GATE_ASK },
 	};
 

@@ -583,10 +583,18 @@ an_address_that_was_there_waits_for_no_domain(void **state)
 	assert_int_equal(fake.calls[1].map, LOOKUP_DOMAIN);
 	fake_answer(2, LOOKUP_OK, "new@y.org");
 	expect(f, 2, LOOKUP_OK, LOOKUP_FRESH, "new@y.org");
-	/* Nor does its domain outlive userli's word. */
+	/* Nor if nothing is known of its domain. */
+	(void)resolve_purge(f->resolve, LOOKUP_DOMAIN, SLICE("b.org"));
+	expire(0);
+	look_up(f, LOOKUP_ALIAS, "a@b.org");
+	fake_expect(4, LOOKUP_ALIAS, "a@b.org");
+	fake_answer(3, LOOKUP_OK, "new@y.org");
+	expect(f, 3, LOOKUP_OK, LOOKUP_FRESH, "new@y.org");
 	fake_answer(1, LOOKUP_NOTFOUND, "");
+	/* And its domain does not outlive userli's word. */
+	warm(f, LOOKUP_DOMAIN, "b.org", LOOKUP_NOTFOUND, "");
 	look_up(f, LOOKUP_SENDERS, "a@b.org");
-	expect(f, 3, LOOKUP_NOTFOUND, LOOKUP_CACHED, "");
+	expect(f, 1, LOOKUP_NOTFOUND, LOOKUP_CACHED, "");
 }
 
 static void
@@ -650,6 +658,15 @@ what_was_asked_before_a_purge_is_told_and_not_kept(void **state)
 	fake_answer(1, LOOKUP_OK, "x@y.org");
 	expect(f, 3, LOOKUP_OK, LOOKUP_FRESH, "x@y.org");
 	assert_int_equal(fake.count, 2);
+	/* Nor in place of what was asked later and came earlier. */
+	(void)resolve_purge(f->resolve, LOOKUP_ALIAS, SLICE("a@b.org"));
+	look_up(f, LOOKUP_ALIAS, "a@b.org");
+	(void)resolve_purge(f->resolve, LOOKUP_ALIAS, SLICE("a@b.org"));
+	look_up(f, LOOKUP_ALIAS, "a@b.org");
+	fake_answer(3, LOOKUP_OK, "new@y.org");
+	fake_answer(2, LOOKUP_NOTFOUND, "");
+	look_up(f, LOOKUP_ALIAS, "a@b.org");
+	expect(f, 6, LOOKUP_OK, LOOKUP_CACHED, "new@y.org");
 }
 
 static void
@@ -725,6 +742,53 @@ extensions_are_cut_and_forgotten_by_default(void **state)
 	expect(f, 1, LOOKUP_OK, LOOKUP_FRESH, "x@y.org");
 }
 
+/* --- Figures ------------------------------------------------------------- */
+
+static void
+expect_figure(const struct fixture *f, const char *line)
+{
+	struct buffer out;
+
+	buffer_init(&out, 1 << 20);
+	assert_true(metrics_write(f->metrics, &out));
+	assert_true(buffer_append(&out, "", 1));
+	if (strstr(buffer_slice(&out).ptr, line) == NULL)
+		fail_msg("no %s in %s", line, buffer_slice(&out).ptr);
+	buffer_fini(&out);
+}
+
+static void
+what_happened_is_counted(void **state)
+{
+	struct fixture *f = begin_gated(state);
+
+	warm(f, LOOKUP_DOMAIN, "b.org", LOOKUP_OK, "1");
+	warm(f, LOOKUP_DOMAIN, "c.org", LOOKUP_NOTFOUND, "");
+	look_up(f, LOOKUP_ALIAS, "a@c.org");
+	for (int i = 0; i < 3; i++)
+		look_up(f, LOOKUP_MAILBOX, "a@b.org");
+	fake_answer(0, LOOKUP_OK, "1");
+	look_up(f, LOOKUP_MAILBOX, "a@b.org");
+	fake_advance(TTL_MS * 93 / 100);
+	look_up(f, LOOKUP_MAILBOX, "a@b.org");
+	fake_answer(1, LOOKUP_TEMP, "userli failed");
+	expire(0);
+	fake.unwell = true;
+	look_up(f, LOOKUP_MAILBOX, "a@b.org");
+	expect_figure(f, "_gate_answers_total{map=\"alias\"} 1\n");
+	expect_figure(f, "_cache_hits_total{map=\"mailbox\"} 2\n");
+	expect_figure(f, "_cache_misses_total{map=\"mailbox\"} 3\n");
+	expect_figure(f, "_lookups_coalesced_total{map=\"mailbox\"} 2\n");
+	expect_figure(f, "_cache_refreshes_total{result=\"failed\"} 1\n");
+	expect_figure(f, "_cache_refreshes_total{result=\"ok\"} 0\n");
+	expect_figure(f, "_stale_answers_total{map=\"mailbox\"} 1\n");
+	expect_figure(f, "_stale_answer_age_seconds 193\n");
+	expect_figure(f, "_cache_entries 3\n");
+	/* The oldest is forgotten after a while. */
+	fake_advance(2 * 60000);
+	expect_figure(f, "_stale_answer_age_seconds 0\n");
+}
+
 /* --- The end ------------------------------------------------------------- */
 
 static void
@@ -786,6 +850,7 @@ main(void)
 		TEST(a_purged_address_may_be_the_first_of_a_new_domain),
 		TEST(extensions_are_added_to_aliases_and_not_remembered),
 		TEST(extensions_are_cut_and_forgotten_by_default),
+		TEST(what_happened_is_counted),
 		TEST(at_the_end_all_who_wait_are_told),
 	};
 
