@@ -7,6 +7,9 @@
 
 #include "common/quote.h"
 
+#define TEXT_OF(macro) TEXT(macro)
+#define TEXT(value) #value
+
 static const struct {
 	const char *allowed;
 	const char *example;
@@ -315,7 +318,9 @@ add(struct endpoint_list *list, const struct reading *r)
 		if (is_same(&list->items[i], r->out))
 			return refuse(r, "is in the list twice");
 	if (list->count == ENDPOINT_LIST_MAX)
-		return refuse(r, "is one more than the 64 a list can have");
+		return refuse(r,
+		    "is one more than the " TEXT_OF(
+			ENDPOINT_LIST_MAX) " a list can have");
 	list->items[list->count++] = *r->out;
 	return true;
 }

@@ -20,7 +20,7 @@
 #define ENDPOINT_HOST_MAX 255 /* bytes, RFC 1035 section 2.3.4 */
 #define ENDPOINT_PATH_MAX 107 /* bytes, sun_path of unix(7) less its NUL */
 #define ENDPOINT_TEXT_MAX (ENDPOINT_HOST_MAX + 32)
-#define ENDPOINT_LIST_MAX 64 /* endpoints in one list */
+#define ENDPOINT_LIST_MAX 128 /* endpoints in one list */
 
 enum endpoint_kind {
 	ENDPOINT_TCP,

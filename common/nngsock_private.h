@@ -12,7 +12,7 @@
 
 #include "common/nngsock.h"
 
-#define NNGSOCK_URLS_MAX 64
+#define NNGSOCK_URLS_MAX 128
 
 struct nngsock_listener {
 	nng_listener nng; /* of an open one */

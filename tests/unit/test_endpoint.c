@@ -290,10 +290,10 @@ a_list_has_room_for_its_maximum_and_no_more(void **state)
 	assert_int_equal(list.count, ENDPOINT_LIST_MAX);
 	assert_int_equal(
 	    list.items[ENDPOINT_LIST_MAX - 1].port, ENDPOINT_LIST_MAX);
-	(void)snprintf(text + len, sizeof text - len, ",:99");
+	(void)snprintf(text + len, sizeof text - len, ",:999");
 	assert_false(
 	    endpoint_list_parse(slice_of(text), ENDPOINT_HTTP, &list, &error));
-	assert_non_null(strstr(error.text, "64"));
+	assert_non_null(strstr(error.text, "128"));
 }
 
 static void
