@@ -37,11 +37,22 @@ mix(uint64_t member, uint64_t key)
  * highest score wins with a probability in proportion to its weight.
  */
 static double
-score(const struct router_member *member, uint64_t key)
+score(const struct router_member *member, uint64_t bits)
 {
-	double u = ((double)(mix(member->id, key) >> 11) + 0.5) * 0x1p-53;
+	double u = ((double)(bits >> 11) + 0.5) * 0x1p-53;
 
 	return -member->weight / log(u);
+}
+
+/* Whether a scores more than b.  Of equal weights the greater u does, and that
+ * is nearly always the question: log(3) would be half of a choice's cost. */
+static bool
+outranks(const struct router_member *a, uint64_t a_bits,
+    const struct router_member *b, uint64_t b_bits)
+{
+	if (a->weight == b->weight)
+		return a_bits >> 11 > b_bits >> 11;
+	return score(a, a_bits) > score(b, b_bits);
 }
 
 static bool
@@ -99,21 +110,22 @@ router_pick(const struct router_member *members, size_t count, uint64_t key,
 	double limit = load_limit(members, count, load_factor);
 	size_t best = ROUTER_NONE;
 	enum standing best_standing = STANDING_NONE;
-	double best_score = 0;
+	uint64_t best_bits = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct router_member *m = &members[i];
 		enum standing standing = standing_of(m, limit);
-		double s;
+		uint64_t bits;
 
 		if (standing == STANDING_NONE || standing < best_standing ||
 		    was_tried(m->id, tried, tried_count))
 			continue;
-		s = score(m, key);
-		if (standing > best_standing || s > best_score) {
+		bits = mix(m->id, key);
+		if (standing > best_standing ||
+		    outranks(m, bits, &members[best], best_bits)) {
 			best = i;
 			best_standing = standing;
-			best_score = s;
+			best_bits = bits;
 		}
 	}
 	return best;
