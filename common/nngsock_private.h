@@ -26,6 +26,7 @@ struct nngsock {
 	uv_loop_t *loop;
 	nng_socket socket;
 	uv_poll_t readable;
+	int receive_fd; /* nng's, readable while a message is there */
 	uv_async_t pipes_changed;
 	unsigned handles; /* open libuv handles; 0 frees */
 	struct nngsock_events events;
