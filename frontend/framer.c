@@ -26,7 +26,7 @@ send_out(struct framer *f)
 		return false;
 	}
 	buffer_clear(&f->out);
-	f->sent(f->arg, f->out_calls, bytes);
+	f->events.sent(f->events.arg, f->out_calls, bytes);
 	return true;
 }
 
@@ -48,6 +48,11 @@ on_turn(uv_prepare_t *prepare)
 	struct framer *f = prepare->data;
 
 	uv_prepare_stop(prepare);
+	if (f->socket == NULL || !send_gathered(f) || !f->refused)
+		return;
+	f->refused = false;
+	f->events.room(f->events.arg);
+	/* What has gathered by it: the loop may block before the next turn. */
 	if (f->socket != NULL)
 		(void)send_gathered(f);
 }
@@ -58,8 +63,10 @@ framer_add(struct framer *f, const struct rpc_call *call)
 	if (f->socket == NULL)
 		return false;
 	if (!rpc_add_call(&f->writer, call) &&
-	    (!send_gathered(f) || !rpc_add_call(&f->writer, call)))
+	    (!send_gathered(f) || !rpc_add_call(&f->writer, call))) {
+		f->refused = true;
 		return false;
+	}
 	(void)uv_prepare_start(&f->turn, on_turn);
 	return true;
 }
@@ -68,6 +75,7 @@ void
 framer_set_socket(struct framer *f, struct nngsock *socket)
 {
 	f->socket = socket;
+	f->refused = false;
 	(void)uv_timer_stop(&f->retry);
 	(void)uv_prepare_stop(&f->turn);
 	buffer_clear(&f->out);
@@ -76,10 +84,10 @@ framer_set_socket(struct framer *f, struct nngsock *socket)
 }
 
 void
-framer_init(struct framer *f, uv_loop_t *loop,
-    void (*sent)(void *arg, size_t calls, size_t bytes), void *arg)
+framer_init(
+    struct framer *f, uv_loop_t *loop, const struct framer_events *events)
 {
-	*f = (struct framer){ .sent = sent, .arg = arg };
+	*f = (struct framer){ .events = *events };
 	rpc_writer_init(&f->writer);
 	buffer_init(&f->out, RPC_FRAME_MAX);
 	(void)uv_prepare_init(loop, &f->turn);

@@ -16,6 +16,14 @@
 
 #define FRAMER_HANDLES 2
 
+struct framer_events {
+	/* A frame has been sent. */
+	void (*sent)(void *arg, size_t calls, size_t bytes);
+	/* There is room again after a call was refused. */
+	void (*room)(void *arg);
+	void *arg;
+};
+
 struct framer {
 	struct nngsock *socket; /* borrowed; NULL between connections */
 	uint32_t next_request;
@@ -24,13 +32,12 @@ struct framer {
 	size_t out_calls;
 	uv_prepare_t turn; /* active while something has gathered */
 	uv_timer_t retry;
-	/* A frame has been sent. */
-	void (*sent)(void *arg, size_t calls, size_t bytes);
-	void *arg;
+	bool refused; /* a call, since there was room last */
+	struct framer_events events;
 };
 
-void framer_init(struct framer *f, uv_loop_t *loop,
-    void (*sent)(void *arg, size_t calls, size_t bytes), void *arg);
+void framer_init(
+    struct framer *f, uv_loop_t *loop, const struct framer_events *events);
 
 /* Use another socket, or none; what has gathered is forgotten. */
 void framer_set_socket(struct framer *f, struct nngsock *socket);

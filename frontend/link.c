@@ -35,21 +35,6 @@ struct link {
 
 static void reset(struct link *link, bool at_once);
 
-static const char *const state_names[LINK_STATES] = {
-	[LINK_CONNECTING] = "connecting",
-	[LINK_UP] = "up",
-	[LINK_SUSPECT] = "suspect",
-	[LINK_EJECTED] = "ejected",
-	[LINK_DRAINING] = "draining",
-	[LINK_GONE] = "gone",
-};
-
-const char *
-link_state_name(enum link_state state)
-{
-	return state_names[state];
-}
-
 static void
 set_state(struct link *link, enum link_state state)
 {
@@ -316,6 +301,17 @@ on_frame_sent(void *arg, size_t calls, size_t bytes)
 		events->frame(events->arg, true, calls, bytes);
 }
 
+/* Whoever was refused may be sent now. */
+static void
+on_room(void *arg)
+{
+	struct link *link = arg;
+
+	if (link->state == LINK_UP)
+		link->options.events.state(
+		    link->options.events.arg, link, LINK_UP);
+}
+
 /* --- Connection ---------------------------------------------------------- */
 
 static void
@@ -450,6 +446,7 @@ link_new(uv_loop_t *loop, const char *url, const struct link_options *options,
     struct error *error)
 {
 	struct link *link = mem_calloc(1, sizeof *link);
+	const struct framer_events framing = { on_frame_sent, on_room, link };
 
 	link->loop = loop;
 	link->options = *options;
@@ -459,7 +456,7 @@ link_new(uv_loop_t *loop, const char *url, const struct link_options *options,
 	outstanding_init(&link->calls);
 	liveness_init(
 	    &link->liveness, options->ping_after_ms, options->eject_after_ms);
-	framer_init(&link->framer, loop, on_frame_sent, link);
+	framer_init(&link->framer, loop, &framing);
 	(void)uv_timer_init(loop, &link->step);
 	(void)uv_timer_init(loop, &link->judge);
 	link->step.data = link;

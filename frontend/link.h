@@ -43,6 +43,7 @@ struct link_events {
 	void (*answered)(void *arg, struct link_call *call,
 	    const struct lookup_result *result, struct slice backend);
 	void (*lost)(void *arg, struct link_call *call, enum link_loss why);
+	/* Also LINK_UP once more, when there is room after a refused call. */
 	void (*state)(void *arg, struct link *link, enum link_state state);
 	/* Whether calls moved away from this link have a better place. */
 	bool (*may_eject)(void *arg, const struct link *link);
