@@ -8,7 +8,6 @@ from support.daemons import Backend, Frontend, program_path
 from support.process import run
 from support.weight import cpu_seconds
 
-CLIENTS = (1, 16, 64, 256)
 WARMUP = ("--warmup", "100ms")
 CACHED_KEYS = 1000
 
@@ -130,7 +129,7 @@ class Fetch(Pair):
 PAIRS = {pair.name: pair for pair in (Socketmap, Cached, Fetch)}
 
 
-def compare(pair, rounds, seconds, clients=CLIENTS, told=lambda line: None):
+def compare(pair, rounds, seconds, clients, told):
     """Medians for each number of clients.
 
     The floor is measured right before or right after the case, and the two

@@ -29,12 +29,14 @@ LONG_KEYS = 10_000
 def sample(address, clients, seconds, parts, *options):
     """One row of a table of growth."""
     before = {name: cpu_seconds(p) for name, p in parts.items()}
-    figures = load.run(address, clients, seconds, *options, "--expect", "ok")
+    child = load.start(address, clients, seconds, *options, "--expect", "ok")
+    figures = load.finish(child, may_fail=True)
     done = figures["all"]["count"]
     return {
         "per_second": figures["per_second"],
         "p50_ms": figures["all"]["p50_ms"],
         "p99_ms": figures["all"]["p99_ms"],
+        "not_ok": figures["wrong"] + figures["lost"],
         "cpu_us": {
             name: (cpu_seconds(p) - before[name]) * 1e6 / done
             for name, p in parts.items()
@@ -53,6 +55,7 @@ def median_row(n, rows):
     return {
         "n": n,
         **{k: of(lambda r, k=k: r[k]) for k in ("per_second", "p50_ms", "p99_ms")},
+        "not_ok": sum(row["not_ok"] for row in rows),
         "cpu_us": {p: of(lambda r, p=p: r["cpu_us"][p]) for p in parts},
         "mib": {p: of(lambda r, p=p: r["mib"][p]) for p in parts},
     }

@@ -56,11 +56,11 @@ def pairs(title, name, rows, expected):
 def growth(title, what, rows):
     """Throughput and p99 as something grows."""
     columns = [(what, ",d"), ("answers/s", ",.0f"), ("p50 ms", ".3f"),
-               ("p99 ms", ".3f"), ("frontend µs", ".2f"), ("backend µs", ".2f"),
+               ("p99 ms", ".3f"), ("not OK", ",d"), ("frontend µs", ".2f"), ("backend µs", ".2f"),
                ("frontend MiB", ".1f"), ("backend MiB", ".1f")]  # fmt: skip
     lines = [
         (
-            row["n"], row["per_second"], row["p50_ms"], row["p99_ms"],
+            row["n"], row["per_second"], row["p50_ms"], row["p99_ms"], row["not_ok"],
             row["cpu_us"].get("frontend"), row["cpu_us"].get("backend"),
             row["mib"].get("frontend"), row["mib"].get("backend"),
         )  # fmt: skip
