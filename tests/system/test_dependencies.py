@@ -42,14 +42,16 @@ def listed(kind):
 
 def test_each_kind_holds_the_one_before_and_says_why():
     run, build, test = listed("--run"), listed("--build"), listed("--test")
-    assert run == build[: len(run)] and build == test[: len(build)]
-    assert all(len(line) == 2 for line in test), "each package has its reason"
-    names = [name for name, _ in test]
+    packages, machines = listed("--packages"), listed("--machines")
+    assert run == build[: len(run)] and build == test[: len(build)] == packages[: len(build)]
+    assert test == machines[: len(test)] and all(line in machines for line in packages)
+    assert all(len(line) == 2 for line in machines), "each package has its reason"
+    names = [name for name, _ in machines]
     assert len(names) == len(set(names))
     assert not any(name.endswith("-dev") for name, _ in run)
 
 
-@pytest.mark.parametrize("kind", ["--run", "--build", "--test"])
+@pytest.mark.parametrize("kind", ["--run", "--build", "--packages", "--test", "--machines"])
 def test_does_nothing_when_all_is_there(pretend, kind):
     packages = [f"installed {name}, ," for name, _ in listed(kind)]
     result = pretend(kind, packages=packages)

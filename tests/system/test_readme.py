@@ -77,7 +77,10 @@ def test_every_command_in_the_checkout_is_there():
     assert re.findall(r'"(\w+)"', presets) == ["release", "debug", "asan", "tsan", "clang", "fuzz"]
 
 
-@pytest.mark.parametrize("part", ["lint", "unit", "system", "asan", "clang", "tsan", "fuzz"])
+PARTS = ["lint", "unit", "system", "asan", "clang", "fuzz", "tsan", "docker", "packages", "fresh"]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_every_part_of_tests_run_is_there(part):
     text = subprocess.run([REPOSITORY / "tests/run", "--help"], capture_output=True,
                           text=True, check=True).stdout
