@@ -1,5 +1,9 @@
 #include "frontend/listeners.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "frontend/activation.h"
 #include "frontend/owner.h"
 
@@ -41,18 +45,24 @@ adopt(struct socketmap_server *server, int count, struct log *log,
 		"systemd passed sockets, SOCKETMAP_LISTEN_ADDR is not used"),
 	    log_int("sockets", count));
 	for (int i = 0; i < count; i++) {
-		int fd = ACTIVATION_FIRST_FD + i;
+		int passed = ACTIVATION_FIRST_FD + i;
+		/* The server closes its own when it is drained; the passed
+		 * one stays, to be served again. */
+		int fd = fcntl(passed, F_DUPFD_CLOEXEC, passed + 1);
 		char text[ACTIVATION_TEXT_MAX];
 		int rv;
 
-		activation_describe(fd, text);
-		rv = socketmap_server_listen_fd(server, fd);
+		activation_describe(passed, text);
+		rv = fd < 0 ? uv_translate_sys_error(errno)
+			    : socketmap_server_listen_fd(server, fd);
 		if (rv != 0) {
+			if (fd >= 0)
+				(void)close(fd);
 			error_set(error,
 			    "cannot serve descriptor %d (%s) that systemd "
 			    "passed: %s; its unit needs ListenStream= and "
 			    "Accept=no",
-			    fd, text, uv_strerror(rv));
+			    passed, text, uv_strerror(rv));
 			return false;
 		}
 		log_listening(log, text);

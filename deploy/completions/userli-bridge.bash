@@ -17,7 +17,7 @@ _userli_bridge() {
 	*)
 		if [ "$COMP_CWORD" -eq 1 ]; then
 			words="--help --version $(_userli_bridge_words \
-				'/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p' "${COMP_WORDS[0]}")"
+				'/^Commands:/,/^$/ s/^  ([a-z-]+) .*/\1/p' "${COMP_WORDS[0]}")"
 		elif [ "$command" = query ] && [ "$COMP_CWORD" -eq 2 ]; then
 			words='alias domain mailbox senders'
 		elif [[ $word == -* ]]; then

@@ -1,7 +1,7 @@
 # fish completion for userli-bridge; it is asked what it takes.
 
 function __userli_bridge_commands
-    userli-bridge --help 2>/dev/null | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) +(.*)/\1\t\2/p'
+    userli-bridge --help 2>/dev/null | sed -nE '/^Commands:/,/^$/ s/^  ([a-z-]+) +(.*)/\1\t\2/p'
 end
 
 function __userli_bridge_options

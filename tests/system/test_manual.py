@@ -79,7 +79,7 @@ def completed(line):
 
 def test_bash_completes_every_command_and_its_options():
     _, text, _ = run([program_path("userli-bridge"), "--help"])
-    commands = re.findall(r"^  ([a-z]+)  ", text.partition("Commands:")[2], re.MULTILINE)
+    commands = re.findall(r"^  ([a-z-]+)  ", text.partition("Commands:")[2], re.MULTILINE)
     assert {"query", "ping", "healthcheck"} <= set(commands)
     assert set(completed("userli-bridge ")) == {*commands, "--help", "--version"}
     assert completed("userli-bridge query a") == ["alias"]

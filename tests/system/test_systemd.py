@@ -96,6 +96,18 @@ def test_a_service_is_given_time_to_drain(service):
     assert int(settings_of(service)["Service"]["TimeoutStopSec"][0].strip("s")) > drain_s + 2
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_administrators_tool_finds_a_service(service):
+    """By default where the units have it."""
+    folder = settings_of(service)["Service"]["RuntimeDirectory"]
+    if "@" in service:
+        assert folder == ["userli-bridge-backend-%i"]
+        return
+    tier = service.removesuffix(".service").rpartition("-")[2]
+    status, _, err = run([program_path("userli-bridge"), "log-level", tier])
+    assert status == 69 and f"/run/{folder[0]}/admin.sock" in err
+
+
 @pytest.mark.parametrize("tier", ["frontend", "backend"])
 def test_the_settings_that_are_shipped_are_right(tier):
     program = program_path(f"userli-bridge-{tier}")
@@ -220,13 +232,14 @@ def chroot_socket(short_dir):
     listening.close()
 
 
-def activated(frontend, urls, listening):
+def activated(frontend, urls, listening, **settings):
     return frontend(
         urls,
         launcher=["/usr/bin/python3", "-c", ACTIVATE, listening.fileno()],
         pass_fds=[listening.fileno()],
         # Not bound: this address is nobody's.
         SOCKETMAP_LISTEN_ADDR="192.0.2.1:10001",
+        **settings,
     )
 
 
@@ -242,6 +255,20 @@ def test_who_asks_during_a_restart_waits_and_is_answered(stack, frontend, chroot
         second = activated(frontend, stack.backend.urls, chroot_socket)
         assert client.receive().status == "OK"
     assert second.running
+
+
+def test_a_drained_frontend_serves_the_passed_socket_again(stack, frontend, chroot_socket, short_dir):
+    """Meanwhile who asks waits, as in a restart."""
+    path = chroot_socket.getsockname()
+    admin = short_dir / "admin"
+    daemon = activated(frontend, stack.backend.urls, chroot_socket, ADMIN_SOCKET=admin).wait_ready()
+    tool = program_path("userli-bridge")
+    assert run([tool, "drain", admin])[0] == 0
+    wait_until(lambda: daemon.ready().status == 503, what="it is drained")
+    with SocketmapClient(path, PATIENCE, set()) as client:
+        client.send("domain", "example.org")
+        wait_until(lambda: run([tool, "resume", admin])[0] == 0, what="it is resumed")
+        assert client.receive().status == "OK"
 
 
 def test_a_passed_descriptor_that_does_not_listen_ends_the_start(short_dir):
