@@ -1,11 +1,14 @@
 """deploy/Dockerfile and compose.yml on a real engine: built, run, broken."""
 
 import json
+import re
+import shlex
 import smtplib
 import time
 
 import pytest
 from support import engine
+from support.daemons import REPOSITORY
 from support.directory import TOKEN
 from support.engine import Container, Project, docker, inspect
 from support.load import Load
@@ -341,3 +344,31 @@ def test_down_is_over_within_the_grace_period(demo):
         state = container.state()
         assert state["ExitCode"] == 0, container.logs()[-2000:]
     assert demo.down() < GRACE_S
+
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_builds_targets_that_there_are():
+    built = re.findall(r"^docker build -f deploy/Dockerfile --target (\w+) -t "
+                       r"userli-bridge/(\w+):0\.1\.0 \.$", README, re.M)
+    assert built and all(target == name and target in OURS for target, name in built)
+
+
+def test_the_readmes_demo_runs_as_written(images):
+    lines = re.findall(r"^docker compose --profile demo (.*)$", README, re.M)
+    assert len(lines) == 4 and lines[0] == "up -d" and lines[-1] == "down"
+    project = Project("demo")
+    try:
+        output = []
+        for line in lines:
+            words = shlex.split(line)
+            # A terminal is what a test has not.
+            words[1:1] = ["-T"] if words[0] == "exec" else []
+            output.append(project.compose(*words))
+            if words[0] == "up":
+                project.wait_healthy("frontend", "demo-postfix")
+        assert output[1].strip() == "1"
+        assert not project.containers("frontend")
+    finally:
+        project.down()
