@@ -62,6 +62,23 @@ def test_every_exit_code_is_in_the_page(manual, daemon):
     assert re.findall(r"^\.It (\d+)$", page, re.MULTILINE) == codes
 
 
+def commands():
+    """Of the administrator's tool."""
+    _, text, _ = run([program_path("userli-bridge"), "--help"])
+    found = re.findall(r"^  ([a-z][a-z-]*)  ", text.partition("Options:")[0].partition("Commands:")[2], re.MULTILINE)
+    assert {"query", "ping", "healthcheck"} <= set(found)
+    return found
+
+
+def test_every_command_is_in_the_page(manual):
+    page = (manual / "userli-bridge.1").read_text()
+    assert {line.split()[0] for line in re.findall(r"^\.It Cm (.*)$", page, re.MULTILINE)} == set(
+        commands())
+    synopsis = page.partition(".Sh SYNOPSIS")[2].partition(".Sh DESCRIPTION")[0]
+    assert all(re.search(rf"^\.Cm .*\b{command}\b", synopsis, re.MULTILINE)
+               for command in commands())
+
+
 def completed(line):
     """What bash offers for the last word of a line."""
     words = line.split(" ")
@@ -78,10 +95,7 @@ def completed(line):
 
 
 def test_bash_completes_every_command_and_its_options():
-    _, text, _ = run([program_path("userli-bridge"), "--help"])
-    commands = re.findall(r"^  ([a-z-]+)  ", text.partition("Commands:")[2], re.MULTILINE)
-    assert {"query", "ping", "healthcheck"} <= set(commands)
-    assert set(completed("userli-bridge ")) == {*commands, "--help", "--version"}
+    assert set(completed("userli-bridge ")) == {*commands(), "--help", "--version"}
     assert completed("userli-bridge query a") == ["alias"]
     assert completed("userli-bridge query alias x --via b") == ["backend"]
     for option in ("--via", "--addr", "--timeout", "--help"):
