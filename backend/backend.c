@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "backend/backend_status.h"
 #include "backend/cache_keeper.h"
 #include "backend/http.h"
 #include "backend/peers.h"
@@ -44,6 +45,8 @@ struct backend {
 	struct purger *purger;
 	struct webhook_route *webhooks;
 	struct worker *worker;
+	struct backend_status status_of;
+	struct status *page;
 	struct selfprobe *selfprobe; /* NULL once draining */
 	bool drained, saved;         /* all is answered; the cache is kept */
 	int status;                  /* to exit with */
@@ -99,6 +102,8 @@ close_parts(struct backend *b)
 	if (b->ops != NULL)
 		ops_stop(b->ops);
 	admin_stop(&b->admin);
+	if (b->page != NULL)
+		status_close(b->page);
 }
 
 static void
@@ -364,6 +369,17 @@ start_webhooks(struct backend *b)
 	b->webhooks = webhook_route_new(b->ops, &options);
 }
 
+static void
+start_page(struct backend *b)
+{
+	b->status_of = (struct backend_status){
+		.userli = b->userli, .worker = b->worker, .metrics = b->metrics
+	};
+	b->page = status_new(
+	    &b->loop, b->metrics, &backend_status_tier, b->name, &b->status_of);
+	status_route(b->page, b->ops);
+}
+
 static bool
 start_ops(struct backend *b, struct error *error)
 {
@@ -374,6 +390,7 @@ start_ops(struct backend *b, struct error *error)
 	ops_route_standard(b->ops, b->metrics);
 	ops_route(b->ops, "GET", "/ready", on_ready_probe, b);
 	start_webhooks(b);
+	start_page(b);
 	return true;
 }
 

@@ -253,7 +253,8 @@ static const struct config_option options[] = {
 	    .type = CONFIG_ENDPOINTS,
 	    .fallback = ":10012",
 	    .syntax = ENDPOINT_HTTP,
-	    .help = "Where /metrics, /health and /ready are served.",
+	    .help = "Where the status page, /metrics, /health and /ready are "
+		    "served.",
 	    .offset = FIELD(metrics_listen) },
 	{ .name = "ADMIN_SOCKET",
 	    .type = CONFIG_STRING,

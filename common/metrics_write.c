@@ -6,6 +6,7 @@
 
 #include "common/metrics.h"
 #include "common/metrics_private.h"
+#include "common/metrics_read.h"
 
 /* Above it not every integer has a double of its own. */
 #define EXACT_INTEGER_MAX 9007199254740992.0 /* 2^53 */
@@ -146,9 +147,7 @@ metrics_write(struct metrics *m, struct buffer *out)
 	const struct metrics_family *f;
 	const struct metrics_series *s;
 
-	for (struct metrics_collector *c = m->collectors; c != NULL;
-	     c = c->next)
-		c->fn(c->arg);
+	metrics_collect(m);
 	for (f = m->families; f != NULL; f = f->next) {
 		if (f->series == NULL)
 			continue;

@@ -109,6 +109,11 @@ send_reply(struct MHD_Connection *connection, const struct ops_reply *reply,
 		response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
 	    MHD_add_response_header(response, "Connection", "close") ==
 		MHD_YES &&
+	    (reply->policy[0] == '\0' ||
+		(MHD_add_response_header(response, "Content-Security-Policy",
+		     reply->policy) == MHD_YES &&
+		    MHD_add_response_header(response, "Referrer-Policy",
+			"no-referrer") == MHD_YES)) &&
 	    (allow[0] == '\0' ||
 		MHD_add_response_header(response, "Allow", allow) == MHD_YES))
 		result =
@@ -135,7 +140,9 @@ answer(struct ops *ops, struct MHD_Connection *connection, const char *method,
 		.connection = connection };
 	char allow[OPS_ROUTES_ALLOW_MAX] = "";
 	struct buffer body;
-	struct ops_reply reply = { MHD_HTTP_OK, "application/json", &body };
+	struct ops_reply reply = { .status = MHD_HTTP_OK,
+		.content_type = "application/json",
+		.body = &body };
 
 	context_of(connection)->answered = true;
 	buffer_init(&body, REPLY_MAX);

@@ -23,6 +23,7 @@
 #define OPS_IDLE_TIMEOUT_S 10 /* without a byte either way */
 #define OPS_LIFETIME_S 30     /* of a connection: its request and reply */
 #define OPS_BODY_MAX 65536    /* bytes of a request's body; over it 413 */
+#define OPS_POLICY_MAX 384    /* bytes of a Content-Security-Policy */
 
 struct ops;
 
@@ -37,6 +38,8 @@ struct ops_reply {
 	unsigned status;          /* 200 unless the handler sets another */
 	const char *content_type; /* a literal; application/json by default */
 	struct buffer *body;      /* empty; up to 8 MiB */
+	/* A page's Content-Security-Policy; "" sends none. */
+	char policy[OPS_POLICY_MAX];
 };
 
 typedef void (*ops_handler)(

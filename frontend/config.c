@@ -148,7 +148,8 @@ static const struct config_option options[] = {
 	    .type = CONFIG_ENDPOINTS,
 	    .fallback = ":10002",
 	    .syntax = ENDPOINT_HTTP,
-	    .help = "Where /metrics, /health and /ready are served.",
+	    .help = "Where the status page, /metrics, /health and /ready are "
+		    "served.",
 	    .offset = FIELD(metrics_listen) },
 	{ .name = "ADMIN_SOCKET",
 	    .type = CONFIG_STRING,

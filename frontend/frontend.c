@@ -1,5 +1,6 @@
 #include "frontend/frontend.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "common/rpctls.h"
 #include "common/service.h"
 #include "frontend/dispatch.h"
+#include "frontend/frontend_status.h"
 #include "frontend/listeners.h"
 #include "frontend/observer.h"
 #include "frontend/pool.h"
@@ -34,6 +36,9 @@ struct frontend {
 	uv_timer_t last_words;
 	bool draining;
 	bool drained; /* by the administrator, until resumed */
+	struct frontend_status status_of;
+	struct status *status;
+	char host[HOST_NAME_MAX + 1];
 };
 
 static void
@@ -69,9 +74,12 @@ close_parts(struct frontend *f)
 		dispatch_close(f->dispatch);
 	if (f->pool != NULL)
 		pool_close(f->pool);
+	f->status_of.pool = NULL;
 	if (f->ops != NULL)
 		ops_stop(f->ops);
 	admin_stop(&f->admin);
+	if (f->status != NULL)
+		status_close(f->status);
 	uv_close((uv_handle_t *)&f->last_words, NULL);
 }
 
@@ -101,6 +109,7 @@ on_drain(void *arg)
 	struct frontend *f = arg;
 
 	f->draining = true;
+	f->status_of.draining = true;
 	service_limit_drain(
 	    &f->service, f->settings->shutdown_timeout_ms + LAST_WORDS_MS);
 	(void)uv_timer_start(&f->last_words, on_drain_limit,
@@ -164,6 +173,7 @@ start_pool(struct frontend *f)
 	options.events.arg = f->dispatch;
 	f->pool = pool_new(&f->loop, &options);
 	dispatch_set_pool(f->dispatch, f->pool);
+	f->status_of.pool = f->pool;
 }
 
 static bool
@@ -256,6 +266,13 @@ start_ops(struct frontend *f, struct error *error)
 		return false;
 	ops_route_standard(f->ops, f->metrics);
 	ops_route(f->ops, "GET", "/ready", on_ready_probe, f);
+	f->status_of = (struct frontend_status){ .metrics = f->metrics,
+		.connections_max = f->settings->connections_max };
+	if (gethostname(f->host, sizeof f->host - 1) != 0)
+		f->host[0] = '\0';
+	f->status = status_new(&f->loop, f->metrics, &frontend_status_tier,
+	    f->host, &f->status_of);
+	status_route(f->status, f->ops);
 	return true;
 }
 
