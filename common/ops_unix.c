@@ -36,9 +36,8 @@ clear_the_way(const struct sockaddr_un *address)
 		0 ||
 	    errno == EAGAIN)
 		status = EADDRINUSE;
-	else if (errno != ECONNREFUSED)
-		status = errno;
-	else if (unlink(address->sun_path) != 0 && errno != ENOENT)
+	else if (errno != ECONNREFUSED ||
+	    (unlink(address->sun_path) != 0 && errno != ENOENT))
 		status = errno;
 	(void)close(fd);
 	return status;

@@ -59,7 +59,7 @@ admin_client_ask(const char *socket, const char *method, const char *path,
 		status = judge(socket, &answer, out);
 	else
 		command_complain("%s: %s; is the daemon running, is this its "
-		                 "ADMIN_SOCKET, and are you root or its user?",
+				 "ADMIN_SOCKET, and are you root or its user?",
 		    socket, error.text);
 	buffer_fini(&reply);
 	return status;
