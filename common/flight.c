@@ -35,16 +35,16 @@ hash_of(const struct flight *f, enum lookup_map map, struct slice key)
 static void
 put(struct flight *f, struct flight_item *item)
 {
-	struct flight_item **bucket = &f->buckets[item->hash & (f->size - 1)];
+	struct flight_bucket *bucket = &f->buckets[item->hash & (f->size - 1)];
 
-	item->chain = *bucket;
-	*bucket = item;
+	item->chain = bucket->first;
+	bucket->first = item;
 }
 
 static void
 grow(struct flight *f)
 {
-	struct flight_item **old = f->buckets;
+	struct flight_bucket *old = f->buckets;
 	size_t old_size = f->size;
 
 	f->size *= 2;
@@ -52,7 +52,7 @@ grow(struct flight *f)
 	for (size_t i = 0; i < old_size; i++) {
 		struct flight_item *next;
 
-		for (struct flight_item *item = old[i]; item != NULL;
+		for (struct flight_item *item = old[i].first; item != NULL;
 		     item = next) {
 			next = item->chain;
 			put(f, item);
@@ -74,7 +74,7 @@ static struct flight_item *
 find(const struct flight *f, enum lookup_map map, struct slice key,
     uint64_t hash)
 {
-	struct flight_item *item = f->buckets[hash & (f->size - 1)];
+	struct flight_item *item = f->buckets[hash & (f->size - 1)].first;
 
 	while (item != NULL &&
 	    (item->hash != hash || item->map != map ||
@@ -116,7 +116,8 @@ flight_join(struct flight *f, struct flight_item *item, enum lookup_map map,
 struct flight_item *
 flight_land(struct flight *f, struct flight_item *leader)
 {
-	struct flight_item **at = &f->buckets[leader->hash & (f->size - 1)];
+	struct flight_item **at =
+	    &f->buckets[leader->hash & (f->size - 1)].first;
 	struct flight_item *waiters = leader->waiters;
 
 	while (*at != leader)

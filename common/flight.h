@@ -24,9 +24,13 @@ struct flight_item {
 	struct flight_item *waiters;     /* of a leader: the first to come */
 };
 
+struct flight_bucket {
+	struct flight_item *first;
+};
+
 struct flight {
-	struct flight_item **buckets; /* of leaders */
-	size_t size;                  /* a power of two */
+	struct flight_bucket *buckets; /* of leaders */
+	size_t size;                   /* a power of two */
 	size_t count;
 	uint64_t seed;
 };

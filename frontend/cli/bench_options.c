@@ -15,6 +15,7 @@
 #define LAST_KEY 999
 #define RATE_MAX 1e7
 #define ZIPF_MAX 100
+#define NAME_SIZE (sizeof "--connections")
 
 enum {
 	OPTION_COUNT = 256, /* beyond any short option */
@@ -60,7 +61,7 @@ struct parse {
 	const struct command *self;
 	struct bench_options *options;
 	const char *address;
-	const char *name; /* of the option at hand, "--rate" */
+	char name[NAME_SIZE]; /* of the option at hand, "--rate" */
 };
 
 static bool
@@ -230,24 +231,20 @@ take(struct parse *p, int option, const char *value)
 	}
 }
 
-static const char *
-name_of(int option, char shown[static 3 + sizeof "connections"])
+static void
+set_name(struct parse *p, int option)
 {
 	for (const struct option *o = all_options; o->name != NULL; o++) {
-		if (o->val == option) {
+		if (o->val == option)
 			(void)snprintf(
-			    shown, 3 + sizeof "connections", "--%s", o->name);
-			break;
-		}
+			    p->name, sizeof p->name, "--%s", o->name);
 	}
-	return shown;
 }
 
 static bool
 parse_argv(
     struct parse *p, int argc, char *const argv[], enum command_exit *status)
 {
-	char name[3 + sizeof "connections"];
 	char shown[QUOTE_SIZE];
 	int option;
 
@@ -268,7 +265,7 @@ parse_argv(
 			    quote_value(slice_of(argv[optind - 1]), shown));
 			return false;
 		default:
-			p->name = name_of(option, name);
+			set_name(p, option);
 			if (!take(p, option, optarg))
 				return false;
 		}

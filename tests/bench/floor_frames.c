@@ -25,11 +25,13 @@
 #include "frontend/socketmap/netstring.h"
 
 #define CLIENTS_MAX 4096
-#define FRAME_BYTES 200000
+#define FRAME_BYTES 1000000
 #define FRAME_FULL (FRAME_BYTES - 2 * 65536) /* send what there is */
 #define REPLY_BYTES (2 * 65536)
 #define READ_BYTES 65536
 #define MESSAGES_PER_TURN 64
+/* nng queues 64 replies for a connection and drops what is more. */
+#define UNANSWERED_MAX 48
 #define REQUEST_ID 0x80000001u
 
 struct head {
@@ -54,6 +56,7 @@ struct front {
 	uint32_t client_count;
 	struct client *clients[CLIENTS_MAX];
 	struct client *dirty; /* those with a reply to write */
+	unsigned unanswered;  /* messages */
 	size_t frame_len;
 	char frame[FRAME_BYTES];
 	char input[READ_BYTES];
@@ -87,13 +90,14 @@ send_frame(struct front *f)
 {
 	nng_msg *message;
 
-	if (f->frame_len == 0)
+	if (f->frame_len == 0 || f->unanswered == UNANSWERED_MAX)
 		return;
 	check(nng_msg_alloc(&message, f->frame_len), "message");
 	memcpy(nng_msg_body(message), f->frame, f->frame_len);
 	f->frame_len = 0;
 	check(nng_msg_header_append_u32(message, REQUEST_ID), "header");
 	check(nng_sendmsg(f->socket, message, 0), "send");
+	f->unanswered++;
 }
 
 static void
@@ -125,8 +129,7 @@ on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 		f->frame_len += sizeof head + text.len;
 		in.ptr += used;
 		in.len -= used;
-		if (f->frame_len > FRAME_FULL)
-			send_frame(f);
+		check(f->frame_len > FRAME_FULL, "too much at once");
 	}
 }
 
@@ -214,6 +217,7 @@ on_answers(uv_poll_t *poll, int status, int events)
 	for (int i = 0; i < MESSAGES_PER_TURN &&
 	     nng_recvmsg(f->socket, &message, NNG_FLAG_NONBLOCK) == 0;
 	     i++) {
+		f->unanswered--;
 		take_frame(f, nng_msg_body(message), nng_msg_len(message));
 		nng_msg_free(message);
 	}
