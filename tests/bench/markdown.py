@@ -57,15 +57,44 @@ def growth(results, name, what):
     return lines_of([what, *(f"{r['n']:,}" for r in rows)], table)
 
 
+def weight(results):
+    """What has a limit, beside it."""
+    measured = results["weight"]
+    rows = [
+        ["frontend after its start", f"{measured['frontend_mib']:.1f} MiB", "8 MiB"],
+        ["backend after its start", f"{measured['backend_mib']:.1f} MiB", "16 MiB"],
+        [
+            "an idle connection, of 10,000",
+            f"{measured['idle_connection_bytes']:.0f} bytes",
+            "2 KiB",
+        ],
+        [
+            "from the start of both tiers to the first answer",
+            f"{measured['start_ms']:.0f} ms",
+            "100 ms",
+        ],
+    ]
+    if "isolation" in results:
+        rows.append([
+            "p99 of cached lookups while another map's answers take 2 s, in "
+            "proportion to an undisturbed run",
+            f"{results['isolation']['ratio']:.2f}",
+            "1.5",
+        ])  # fmt: skip
+    return lines_of(["", "measured", "at most"], rows)
+
+
 def whole(results):
     lines = []
     if results["pairs"]:
         lines += pairs(results) + costs(results)
     for name, what in (
         ("pool", "backends"),
-        ("connections", "connections"),
+        ("connections", "connections, all asking"),
         ("cache", "answers remembered"),
     ):
         if name in results:
             lines += growth(results, name, what)
+    if "weight" in results:
+        lines += weight(results)
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from support.process import run
 RUN = REPOSITORY / "tests" / "bench" / "run"
 
 
+@pytest.mark.alone  # it takes all processors
 @pytest.mark.skipif(bool(sanitizers()), reason="it measures release builds")
 def test_a_moment_of_each_case_runs(tmp_path):
     figures = tmp_path / "figures.json"
