@@ -43,7 +43,7 @@ def in_checkout(machine, command, timeout=1200):
 def test_the_quickstart_answers(machine):
     """As it stands but for --check, since it would run until ^C."""
     assert commands("Try it") == ["./deploy/quickstart"]
-    text = in_checkout(machine, "ip link set lo up 2>/dev/null; ./deploy/quickstart --check")
+    text = in_checkout(machine, "./deploy/quickstart --check")
     assert re.search(r"domain +example\.org +1\n", text), text
     assert "virtual_alias_maps = socketmap:inet:127.0.0.1:" in text
 
