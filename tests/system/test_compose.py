@@ -1,6 +1,5 @@
 """deploy/compose.yml, Dockerfile and monitoring, as far as that goes without an engine."""
 
-import json
 import os
 import re
 import shutil
@@ -12,7 +11,6 @@ from support.daemons import REPOSITORY, TOKEN
 
 DEPLOY = REPOSITORY / "deploy"
 OURS = ("frontend", "frontend2", "backend", "sandbox")
-DASHBOARD = DEPLOY / "monitoring/grafana/dashboards/userli-bridge.json"
 
 
 @pytest.fixture(scope="module")
@@ -105,29 +103,34 @@ def test_compose_takes_the_file(profile):
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
-def test_promtool_takes_prometheus_configuration():
-    subprocess.run(["promtool", "check", "config", DEPLOY / "monitoring/prometheus.yml"],
+def test_promtool_takes_prometheus_configuration(services, tmp_path):
+    """With the files where the container has them."""
+    for mount in services["prometheus"]["volumes"]:
+        source, target, _ = mount.split(":")
+        shutil.copy(DEPLOY / source, tmp_path / target.rpartition("/")[2])
+    subprocess.run(["promtool", "check", "config", tmp_path / "prometheus.yml"],
                    stdout=subprocess.DEVNULL, check=True)
 
 
 def test_prometheus_asks_every_tier_at_its_port(services):
-    config = yaml.safe_load((DEPLOY / "monitoring/prometheus.yml").read_text())
+    config = yaml.safe_load((DEPLOY / "docker/prometheus.yml").read_text())
     asked = {name: sd["port"] for job in config["scrape_configs"] for sd in job["dns_sd_configs"]
              for name in sd["names"]}
     assert asked == {"frontend": 10002, "frontend2": 10002, "backend": 10012}
     assert set(asked) <= set(services)
+    # As the rules and the dashboard know them.
+    jobs = [job["job_name"] for job in config["scrape_configs"]]
+    other = yaml.safe_load((DEPLOY / "monitoring/scrape.yml").read_text())
+    assert jobs == [job["job_name"] for job in other["scrape_configs"]]
 
 
-def test_the_dashboard_shows_metrics_that_there_are():
-    readme = (REPOSITORY / "README.md").read_text()
-    known = set(re.findall(r"^\| `(\w+)` \|", readme, re.M))
-    board = json.loads(DASHBOARD.read_text())
-    used = set()
-    for panel in board["panels"]:
-        for target in panel["targets"]:
-            used |= set(re.findall(r"userli_postfix_adapter_(\w+)", target["expr"]))
-    used = {re.sub(r"_bucket$", "", name) for name in used}
-    assert used and used <= known
-    source = yaml.safe_load(
-        (DEPLOY / "monitoring/grafana/provisioning/datasources/prometheus.yml").read_text())
-    assert source["datasources"][0]["uid"] == board["panels"][0]["datasource"]["uid"]
+def test_grafana_finds_its_data_and_the_dashboard(services):
+    mounts = dict(mount.split(":")[:2] for mount in services["grafana"]["volumes"])
+    assert all((DEPLOY / source).exists() for source in mounts)
+    grafana = DEPLOY / "docker/grafana"
+    (source,) = yaml.safe_load((grafana / "datasources/prometheus.yml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090" and source["isDefault"]
+    (provider,) = yaml.safe_load(
+        (grafana / "dashboards/userli-bridge.yml").read_text())["providers"]
+    folders = {target.rpartition("/")[0] for target in mounts.values()}
+    assert provider["options"]["path"] in folders
