@@ -13,13 +13,14 @@ pytestmark = pytest.mark.skipif(reason is not None, reason=str(reason))
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 # What somebody has who has just cloned a repository.
 PRESENT = "git ca-certificates"
+PACKAGE_OF = {"userli-bridge": "userli-bridge-tools"}
 CHECKOUT = "/srv/userli-bridge"
 
 
-def commands(heading):
-    """The lines of the first code block below a heading."""
+def commands(heading, block=0):
+    """The lines of a code block below a heading."""
     section = re.search(rf"^##+ {heading}\n(.*?)^##", README, re.M | re.S)[1]
-    return re.search(r"^```\n(.*?)^```", section, re.M | re.S)[1].splitlines()
+    return re.findall(r"^```\n(.*?)^```", section, re.M | re.S)[block].splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,18 @@ def test_units_of_the_checkout_are_taken_as_the_readme_says(machine):
             in_checkout(machine, line)
     machine.run("test -f /etc/systemd/system/userli-bridge-backend.service && "
                 "test -f /etc/userli-bridge/backend.conf")
+
+
+def test_packages_are_built_and_installed_as_the_readme_says(machine):
+    """systemctl is for tests/run packages; the editor is for people."""
+    for line in commands("Debian packages"):
+        in_checkout(machine, line)
+    install, token, *_ = commands("Debian packages", 1)
+    in_checkout(machine, install.replace("apt install", "apt-get install -qq -y"))
+    in_checkout(machine, token)
+    for program in ("userli-bridge-frontend", "userli-bridge-backend", "userli-bridge"):
+        machine.run(f"$(dpkg-query -L {PACKAGE_OF.get(program, program)} | "
+                    f"grep bin/{program}$) --version")
 
 
 def test_the_tests_themselves_run(machine):

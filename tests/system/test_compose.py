@@ -134,3 +134,16 @@ def test_grafana_finds_its_data_and_the_dashboard(services):
         (grafana / "dashboards/userli-bridge.yml").read_text())["providers"]
     folders = {target.rpartition("/")[0] for target in mounts.values()}
     assert provider["options"]["path"] in folders
+
+
+def test_everything_is_of_the_same_version():
+    (version,) = re.findall(r"^project\(\S+ VERSION ([\d.]+)",
+                            (REPOSITORY / "CMakeLists.txt").read_text(), re.M)
+    for name, pattern in (
+        ("Dockerfile", r"^ARG VERSION=(\S+)"),
+        ("compose.yml", r"\$\{VERSION:-([\d.]+)\}"),
+        ("kubernetes/kustomization.yaml", r"newTag: (\S+)"),
+        ("debian/changelog", r"^userli-bridge \(([^)]+)\)"),
+    ):
+        found = re.findall(pattern, (DEPLOY / name).read_text(), re.M)
+        assert set(found) == {version}, name
