@@ -1,12 +1,13 @@
 #include "backend/backend.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "backend/backend_status.h"
 #include "backend/cache_keeper.h"
+#include "backend/control.h"
 #include "backend/http.h"
+#include "backend/naming.h"
 #include "backend/peers.h"
 #include "backend/purger.h"
 #include "backend/resolve.h"
@@ -14,7 +15,6 @@
 #include "backend/userli.h"
 #include "backend/webhook_route.h"
 #include "backend/worker.h"
-#include "common/admin.h"
 #include "common/guard.h"
 #include "common/metrics.h"
 #include "common/ops.h"
@@ -35,7 +35,8 @@ struct backend {
 	struct service service;
 	struct guard guard; /* until draining, which has its own limit */
 	struct ops *ops;
-	struct admin admin;
+	struct control control;
+	struct explain_parts explain;
 	struct http *http;
 	struct userli *userli;
 	struct resolve *resolve;
@@ -51,6 +52,7 @@ struct backend {
 	bool drained, saved;         /* all is answered; the cache is kept */
 	int status;                  /* to exit with */
 	char name[RPC_BACKEND_NAME_MAX + 1];
+	char build[RPC_BUILD_MAX + 1];
 };
 
 static void
@@ -101,7 +103,7 @@ close_parts(struct backend *b)
 		peers_close(b->peers);
 	if (b->ops != NULL)
 		ops_stop(b->ops);
-	admin_stop(&b->admin);
+	control_stop(&b->control);
 	if (b->page != NULL)
 		status_close(b->page);
 }
@@ -207,23 +209,6 @@ on_reload(void *arg)
 }
 
 static void
-name_backend(struct backend *b)
-{
-	char host[RPC_BACKEND_NAME_MAX] = "";
-
-	if (b->settings->name[0] != '\0') {
-		(void)snprintf(
-		    b->name, sizeof b->name, "%s", b->settings->name);
-		return;
-	}
-	if (gethostname(host, sizeof host - 16) != 0)
-		host[0] = '\0';
-	host[sizeof host - 16] = '\0';
-	(void)snprintf(b->name, sizeof b->name, "%s:%ld",
-	    host[0] != '\0' ? host : "backend", (long)getpid());
-}
-
-static void
 start_resolve(struct backend *b)
 {
 	const struct backend_settings *s = b->settings;
@@ -243,6 +228,10 @@ start_resolve(struct backend *b)
 	};
 
 	b->resolve = resolve_new(&b->loop, &options);
+	b->explain = (struct explain_parts){ .resolve = b->resolve,
+		.userli = b->userli,
+		.delimiter = options.delimiter,
+		.answers = options.answers };
 }
 
 static void
@@ -344,9 +333,11 @@ start_worker(struct backend *b, struct error *error)
 		.listen = &b->settings->listen,
 		.tls = b->tls,
 		.name = slice_of(b->name),
+		.build = slice_of(b->build),
 		.calls_max = (size_t)b->settings->calls_max,
 		.resolve = b->resolve,
 		.purger = b->purger,
+		.explain = &b->explain,
 		.metrics = b->metrics,
 		.log = b->log,
 	};
@@ -395,32 +386,18 @@ start_ops(struct backend *b, struct error *error)
 }
 
 static bool
-pause_work(void *arg, struct error *error)
+start_control(struct backend *b, struct error *error)
 {
-	struct backend *b = arg;
-
-	(void)error;
-	worker_set_paused(b->worker, true);
+	b->control = (struct control){ .loop = &b->loop,
+		.worker = b->worker,
+		.resolve = b->resolve,
+		.explain = &b->explain };
+	if (!control_start(&b->control, b->settings->admin_socket, b->metrics,
+		b->log, error))
+		return false;
+	if (b->control.admin.ops != NULL)
+		status_route(b->page, b->control.admin.ops);
 	return true;
-}
-
-static bool
-resume_work(void *arg, struct error *error)
-{
-	struct backend *b = arg;
-
-	(void)error;
-	worker_set_paused(b->worker, false);
-	return true;
-}
-
-static bool
-start_admin(struct backend *b, struct error *error)
-{
-	const struct admin_hooks hooks = { pause_work, resume_work, b };
-
-	return admin_start(&b->admin, &b->loop, b->settings->admin_socket,
-	    &hooks, b->metrics, b->log, error);
 }
 
 static void
@@ -455,7 +432,7 @@ start(struct backend *b)
 	if (!configured)
 		status = SERVICE_EXIT_CONFIG;
 	else if (!start_worker(b, &error) || !start_ops(b, &error) ||
-	    !start_admin(b, &error) ||
+	    !start_control(b, &error) ||
 	    !service_init(&b->service, &b->loop, b->log, &hooks, &error))
 		status = SERVICE_EXIT_UNAVAILABLE;
 	if (status != SERVICE_EXIT_OK) {
@@ -490,7 +467,8 @@ backend_run(const struct config *config)
 	bool started;
 
 	b.log = start_log(config);
-	name_backend(&b);
+	naming_backend(b.settings->name, b.name);
+	naming_build(b.build);
 	b.metrics = metrics_new();
 	metrics_add_process(b.metrics);
 	(void)uv_loop_init(&b.loop);

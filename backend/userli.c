@@ -172,7 +172,8 @@ free_when_idle(struct userli *u)
 
 /* Count, log, tell, free. */
 static void
-answer(struct call *call, const struct userli_verdict *v, unsigned http_code)
+answer(struct call *call, const struct userli_verdict *v,
+    const struct http_response *response)
 {
 	struct userli *u = call->userli;
 	const struct lookup_result result = {
@@ -180,6 +181,8 @@ answer(struct call *call, const struct userli_verdict *v, unsigned http_code)
 		.source = LOOKUP_FRESH,
 		.data = v->outcome == LOOKUP_OK ? buffer_slice(&u->value)
 						: slice_of(v->reason),
+		.userli_status = (uint16_t)response->code,
+		.userli_us = (uint32_t)(response->seconds * 1e6),
 	};
 
 	if (v->failure != USERLI_FAILURE_NONE)
@@ -191,7 +194,8 @@ answer(struct call *call, const struct userli_verdict *v, unsigned http_code)
 	    call->asker == USERLI_ASKER_LOOKUP)
 		userli_report_failure(&u->report, uv_now(u->loop),
 		    call->request_id, call->map,
-		    (struct slice){ call->key, call->key_len }, v, http_code);
+		    (struct slice){ call->key, call->key_len }, v,
+		    response->code);
 	if (call->asker == USERLI_ASKER_CHECK)
 		u->checking = false;
 	if (call->done != NULL)
@@ -289,7 +293,7 @@ on_response(void *arg, const struct http_response *response)
 		(void)userli_health_held(&u->health, uv_now(u->loop), &v);
 	learn(u, call, response, &v);
 	set_gauges(u);
-	answer(call, &v, response->code);
+	answer(call, &v, response);
 }
 
 static void
@@ -300,13 +304,14 @@ tell_deferred(struct userli *u, struct call *call)
 		.failure = USERLI_FAILURE_BROKEN,
 		.reason = "the key cannot be asked for",
 	};
+	static const struct http_response none = { .reason = "" };
 	struct slice key = { call->key, call->key_len };
 	struct userli_verdict v;
 
 	if (!userli_path_fit(call->map, key))
-		answer(call, &unfit, 0);
+		answer(call, &unfit, &none);
 	else if (userli_health_held(&u->health, uv_now(u->loop), &v))
-		answer(call, &v, 0);
+		answer(call, &v, &none);
 	else
 		ask(u, call, u->tokens.current);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "backend/exchange.h"
+#include "backend/explain.h"
+#include "backend/worker_metrics.h"
 #include "common/mem.h"
 
 #define SPARE_MAX 1024 /* jobs kept for reuse */
@@ -20,18 +22,7 @@ struct job {
 	uint64_t id;
 	uint64_t request_id;
 	uint64_t started_ns;
-};
-
-struct worker_metrics {
-	struct metrics_counter *calls[LOOKUP_MAPS + 1][LOOKUP_OUTCOMES];
-	struct metrics_histogram *duration[LOOKUP_MAPS + 1];
-	struct metrics_counter *expired;
-	struct metrics_counter *frames_received;
-	struct metrics_counter *frames_sent;
-	struct metrics_counter *frames_rejected;
-	struct metrics_counter *results_dropped;
-	struct metrics_gauge *in_progress;
-	struct metrics_gauge *frontends;
+	struct steps *steps; /* NULL unless it is to be explained */
 };
 
 struct worker {
@@ -87,6 +78,20 @@ job_free(struct worker *w, struct job *job)
 }
 
 static void
+answer_job(
+    struct worker *w, struct job *job, const struct lookup_result *result)
+{
+	struct lookup_result explained = *result;
+
+	if (job->steps != NULL) {
+		explain_result(job->steps, result);
+		explained.steps = buffer_slice(&job->steps->text);
+	}
+	exchange_add(&w->outbox, job->exchange, job->id, &explained);
+	explain_free(job->steps);
+}
+
+static void
 on_resolved(void *arg, const struct lookup_result *result)
 {
 	struct job *job = arg;
@@ -101,7 +106,7 @@ on_resolved(void *arg, const struct lookup_result *result)
 	    log_str("outcome", lookup_outcome_name(result->outcome)),
 	    log_str("source", lookup_source_name(result->source)),
 	    log_uint("age_ms", result->age_ms), log_double("seconds", seconds));
-	exchange_add(&w->outbox, job->exchange, job->id, result);
+	answer_job(w, job, result);
 	job_free(w, job);
 }
 
@@ -109,6 +114,7 @@ static void
 start_lookup(struct worker *w, struct exchange *ex, const struct rpc_call *call,
     enum lookup_map map)
 {
+	uint64_t deadline = uv_now(w->loop) + call->left_ms;
 	struct job *job = job_new(w);
 
 	job->worker = w;
@@ -117,9 +123,14 @@ start_lookup(struct worker *w, struct exchange *ex, const struct rpc_call *call,
 	job->id = call->id;
 	job->request_id = call->request_id;
 	job->started_ns = uv_hrtime();
-	resolve_lookup(w->options.resolve, map, call->key,
-	    uv_now(w->loop) + call->left_ms, call->request_id, on_resolved,
-	    job);
+	job->steps =
+	    explain_new(w->options.explain, map, call, uv_now(w->loop));
+	if (call->how == RPC_HOW_DIRECT)
+		explain_directly(w->options.explain, map, call->key, deadline,
+		    call->request_id, on_resolved, job);
+	else
+		resolve_lookup(w->options.resolve, map, call->key, deadline,
+		    call->request_id, on_resolved, job);
 }
 
 /* Also while draining, and late: it is done at once, and does no harm. */
@@ -161,6 +172,7 @@ answered_at_once(const struct worker *w, const struct rpc_call *call,
 		result->outcome = LOOKUP_BUSY;
 	} else if (call->method == RPC_HEALTH) {
 		result->outcome = LOOKUP_OK;
+		result->data = w->options.build;
 	} else if (call->left_ms == 0) {
 		result->outcome = LOOKUP_TIMEOUT;
 		result->data = SLICE("expired before a backend had it");
@@ -317,70 +329,6 @@ collect(void *arg)
 	metrics_set(w->metrics.frontends, (double)frontends(w));
 }
 
-static void
-add_call_metrics(struct worker_metrics *wm, struct metrics *m)
-{
-	static const char *const call_labels[] = { "map", "outcome", NULL };
-	static const char *const map_label[] = { "map", NULL };
-	double buckets[14];
-	struct metrics_family *calls =
-	    metrics_counters(m, "backend_calls_total",
-		"Lookups that frontends called for", call_labels);
-	struct metrics_family *durations;
-
-	metrics_exponential_buckets(0.0001, 2.5, 14, buckets);
-	durations = metrics_histograms(m, "backend_call_duration_seconds",
-	    "From a call's arrival to its result", map_label, buckets, 14);
-	for (int map = 0; map <= LOOKUP_MAPS; map++) {
-		const char *name = lookup_map_name((enum lookup_map)map);
-
-		wm->duration[map] = metrics_histogram(
-		    durations, (const char *const[]){ name, NULL });
-		for (int o = 0; o < LOOKUP_OUTCOMES; o++)
-			wm->calls[map][o] = metrics_counter(calls,
-			    (const char *const[]){ name,
-				lookup_outcome_name((enum lookup_outcome)o),
-				NULL });
-	}
-}
-
-static void
-add_metrics(struct worker *w)
-{
-	struct metrics *m = w->options.metrics;
-	struct worker_metrics *wm = &w->metrics;
-	const struct {
-		struct metrics_counter **counter;
-		const char *name, *help;
-	} counters[] = {
-		{ &wm->expired, "backend_calls_expired_total",
-		    "Calls whose time was up when they arrived" },
-		{ &wm->frames_received, "backend_frames_received_total",
-		    "Messages from frontends" },
-		{ &wm->frames_sent, "backend_frames_sent_total",
-		    "Messages to frontends" },
-		{ &wm->frames_rejected, "backend_frames_rejected_total",
-		    "Messages that were no frame of this version" },
-		{ &wm->results_dropped, "backend_results_dropped_total",
-		    "Results that could not be sent" },
-	};
-
-	for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
-		*counters[i].counter =
-		    metrics_counter(metrics_counters(m, counters[i].name,
-					counters[i].help, NULL),
-			NULL);
-	add_call_metrics(wm, m);
-	wm->in_progress =
-	    metrics_gauge(metrics_gauges(m, "backend_calls_in_progress",
-			      "Lookups being worked on", NULL),
-		NULL);
-	wm->frontends = metrics_gauge(metrics_gauges(m, "backend_frontends",
-					  "Connections from frontends", NULL),
-	    NULL);
-	metrics_on_collect(m, collect, w);
-}
-
 static bool
 bind_all(struct worker *w, struct error *error)
 {
@@ -427,7 +375,8 @@ worker_new(
 		free(w);
 		return NULL;
 	}
-	add_metrics(w);
+	worker_metrics_init(&w->metrics, options->metrics);
+	metrics_on_collect(options->metrics, collect, w);
 	outbox_init(&w->outbox, loop, options->name, w->metrics.frames_sent,
 	    w->metrics.results_dropped);
 	w->outbox.socket = w->socket;

@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include "backend/explain.h"
 #include "backend/purger.h"
 #include "backend/resolve.h"
 #include "common/endpoint.h"
@@ -23,9 +24,11 @@ struct worker_options {
 	const struct endpoint_list *listen;
 	const struct rpctls *tls; /* borrowed; may be NULL */
 	struct slice name;        /* of this backend, borrowed */
+	struct slice build;       /* its version and build, borrowed */
 	size_t calls_max;         /* jobs at once; more are answered BUSY */
 	struct resolve *resolve;  /* borrowed */
 	struct purger *purger;    /* borrowed */
+	const struct explain_parts *explain; /* borrowed */
 	struct metrics *metrics;
 	struct log *log;
 };

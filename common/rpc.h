@@ -59,6 +59,7 @@
 #define RPC_NESTING_MAX 8       /* containers within each other */
 #define RPC_MAP_NAME_MAX 64     /* bytes */
 #define RPC_BACKEND_NAME_MAX 64 /* bytes */
+#define RPC_BUILD_MAX 80        /* bytes of a health answer's data */
 #define RPC_STEPS_MAX 4096      /* bytes */
 /* msgpack objects in a frame, as rpc_scan() counts: 64 for each of
  * RPC_CALLS_MAX, of which version 1 uses 19. */

@@ -253,8 +253,12 @@ start_admin(struct frontend *f, struct error *error)
 {
 	const struct admin_hooks hooks = { pause_work, resume_work, f };
 
-	return admin_start(&f->admin, &f->loop, f->settings->admin_socket,
-	    &hooks, f->metrics, f->log, error);
+	if (!admin_start(&f->admin, &f->loop, f->settings->admin_socket, &hooks,
+		f->metrics, f->log, error))
+		return false;
+	if (f->admin.ops != NULL)
+		status_route(f->status, f->admin.ops);
+	return true;
 }
 
 static bool

@@ -285,6 +285,8 @@ on_message(void *arg, struct slice header, struct slice body)
 	}
 	if (events->frame != NULL)
 		events->frame(events->arg, false, count, body.len);
+	identity_learn(
+	    &link->stats.identity, backend, results, count, HEALTH_ID);
 	hear(link);
 	for (size_t i = 0; i < count; i++)
 		on_result(link, &results[i], backend);

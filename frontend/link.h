@@ -19,6 +19,7 @@
 #include "common/lookup.h"
 #include "common/rpc.h"
 #include "common/rpctls.h"
+#include "frontend/identity.h"
 #include "frontend/outstanding.h"
 
 enum link_state {
@@ -61,8 +62,9 @@ struct link_options {
 	struct link_events events;
 };
 
-/* What has happened on a link, for metrics. */
+/* What has happened on a link, for metrics, and who is at its other end. */
 struct link_stats {
+	struct identity identity;
 	uint64_t frames_sent;
 	uint64_t frames_received;
 	uint64_t frames_malformed;

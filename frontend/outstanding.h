@@ -15,10 +15,13 @@
 #define OUTSTANDING_MAX 65536
 
 struct link;
+struct pool_events;
 
 /* Part of the caller's object. */
 struct link_call {
 	struct link *link; /* NULL when it waits on none */
+	/* Who is told what comes of it; NULL for the pool's own. */
+	const struct pool_events *events;
 	uint32_t slot;
 	uint64_t sent_ns; /* uv_hrtime(), set by whoever sends */
 };

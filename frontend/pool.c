@@ -56,12 +56,19 @@ tick_rates(struct member *m)
 
 /* --- Events of a link ----------------------------------------------------- */
 
+static const struct pool_events *
+events_of(const struct pool *pool, const struct link_call *call)
+{
+	return call->events != NULL ? call->events : &pool->options.events;
+}
+
 static void
 on_answered(void *arg, struct link_call *call,
     const struct lookup_result *result, struct slice backend)
 {
 	struct member *m = arg;
 	struct pool *pool = m->pool;
+	const struct pool_events *events = events_of(pool, call);
 	double seconds = (double)(uv_hrtime() - call->sent_ns) / 1e9;
 
 	count_call(m,
@@ -69,15 +76,14 @@ on_answered(void *arg, struct link_call *call,
 	    seconds);
 	pool_metrics_call(
 	    &pool->metrics, &m->metrics, result->outcome, seconds);
-	pool->options.events.answered(
-	    pool->options.events.arg, call, result, backend);
+	events->answered(events->arg, call, result, backend);
 }
 
 static void
 on_lost(void *arg, struct link_call *call, enum link_loss why)
 {
 	struct member *m = arg;
-	const struct pool_events *events = &m->pool->options.events;
+	const struct pool_events *events = events_of(m->pool, call);
 
 	count_call(m, true, (double)(uv_hrtime() - call->sent_ns) / 1e9);
 	events->lost(events->arg, call, why);
@@ -298,28 +304,54 @@ pool_size(const struct pool *pool)
 	return pool->count;
 }
 
+static struct pool_view
+view_of(const struct pool *pool, size_t i)
+{
+	const struct member *m = pool->members[i];
+	double rate = m->call_rate.per_second;
+
+	return (struct pool_view){
+		.url = link_url(m->link),
+		.identity = &link_stats(m->link)->identity,
+		.state = link_state(m->link),
+		.weight = pool->routes[i].weight,
+		.in_flight = *link_in_flight(m->link),
+		.calls = m->calls,
+		.failures = m->failures,
+		.rate = rate,
+		.failure_rate = m->failure_rate.per_second,
+		.seconds = rate > 0.001 ? m->busy.per_second / rate : NAN,
+	};
+}
+
 void
 pool_each(const struct pool *pool,
     void (*fn)(void *arg, const struct pool_view *view), void *arg)
 {
 	for (size_t i = 0; i < pool->count; i++) {
-		const struct member *m = pool->members[i];
-		double rate = m->call_rate.per_second;
-		struct pool_view view = {
-			.url = link_url(m->link),
-			.state = link_state(m->link),
-			.weight = pool->routes[i].weight,
-			.in_flight = *link_in_flight(m->link),
-			.calls = m->calls,
-			.failures = m->failures,
-			.rate = rate,
-			.failure_rate = m->failure_rate.per_second,
-			.seconds =
-			    rate > 0.001 ? m->busy.per_second / rate : NAN,
-		};
+		struct pool_view view = view_of(pool, i);
 
 		fn(arg, &view);
 	}
+}
+
+size_t
+pool_rank(
+    const struct pool *pool, uint64_t key, struct pool_view *out, size_t max)
+{
+	uint64_t taken[POOL_RANKED_MAX];
+	size_t n = 0;
+	size_t i;
+
+	if (max > POOL_RANKED_MAX)
+		max = POOL_RANKED_MAX;
+	while (n < max &&
+	    (i = router_rank(pool->routes, pool->count, key, taken, n)) !=
+		ROUTER_NONE) {
+		taken[n] = pool->routes[i].id;
+		out[n++] = view_of(pool, i);
+	}
+	return n;
 }
 
 /* --- Life ---------------------------------------------------------------- */

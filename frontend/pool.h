@@ -18,6 +18,7 @@
 
 #define POOL_TRIES_MAX 8          /* members asked for one lookup */
 #define POOL_MEMBERS_MAX 1024     /* more are left out, and logged */
+#define POOL_RANKED_MAX 8         /* members that pool_rank() tells of */
 #define POOL_LABELS_MAX 64        /* members with metrics of their own */
 #define POOL_SLOW_START_MS 10000  /* until a new member has its full share */
 #define POOL_SLOW_START_LEAST 0.1 /* of its share, at the beginning */
@@ -47,7 +48,7 @@ struct pool_options {
 	double load_factor;
 	struct metrics *metrics;
 	struct log *log;
-	struct pool_events events;
+	struct pool_events events; /* of calls that name none themselves */
 };
 
 struct pool;
@@ -70,6 +71,7 @@ size_t pool_size(const struct pool *pool);
 /* One member as it is now. */
 struct pool_view {
 	const char *url;
+	const struct identity *identity; /* who it says it is */
 	enum link_state state;
 	double weight; /* its share of the keys, against the others' */
 	size_t in_flight;
@@ -79,6 +81,14 @@ struct pool_view {
 	double failure_rate;
 	double seconds; /* mean duration of the recent ones; NaN without any */
 };
+
+/*
+ * The members in the order in which they are to be asked for key (router_key)
+ * were they all well and idle: at most max of them to out, borrowed until the
+ * loop turns.  Returns how many.
+ */
+size_t pool_rank(const struct pool *pool, uint64_t key, struct pool_view *out,
+    size_t max) __attribute__((warn_unused_result));
 
 /* Call fn for every member; view is borrowed for the call. */
 void pool_each(const struct pool *pool,

@@ -130,3 +130,22 @@ router_pick(const struct router_member *members, size_t count, uint64_t key,
 	}
 	return best;
 }
+
+size_t
+router_rank(const struct router_member *members, size_t count, uint64_t key,
+    const uint64_t *taken, size_t taken_count)
+{
+	size_t best = ROUTER_NONE;
+	double best_score = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		double s = score(&members[i], key);
+
+		if (was_tried(members[i].id, taken, taken_count) ||
+		    (best != ROUTER_NONE && s <= best_score))
+			continue;
+		best = i;
+		best_score = s;
+	}
+	return best;
+}

@@ -45,4 +45,11 @@ size_t router_pick(const struct router_member *members, size_t count,
     uint64_t key, double load_factor, const uint64_t *tried,
     size_t tried_count);
 
+/*
+ * Of the members that are not among the taken ids, the one that ranks highest
+ * for key, whatever its state and its load; ROUTER_NONE when none is left.
+ */
+size_t router_rank(const struct router_member *members, size_t count,
+    uint64_t key, const uint64_t *taken, size_t taken_count);
+
 #endif

@@ -267,6 +267,29 @@ ids_and_keys_never_change(void **state)
 	    UINT64_C(0xb72076109ee58d98));
 }
 
+static void
+rank_knows_neither_state_nor_load(void **state)
+{
+	const size_t busy = 1000;
+	struct pool_of pool = members_up_to(3);
+	uint64_t key = nth_key(7);
+	size_t first = pick(&pool, key);
+	uint64_t taken[3];
+
+	(void)state;
+	pool.members[first].usable = false;
+	pool.members[first].in_flight = &busy;
+	assert_int_equal(
+	    router_rank(pool.members, pool.count, key, NULL, 0), first);
+	taken[0] = pool.members[first].id;
+	assert_int_equal(router_rank(pool.members, pool.count, key, taken, 1),
+	    pick(&pool, key));
+	for (size_t i = 0; i < 3; i++)
+		taken[i] = pool.members[i].id;
+	assert_int_equal(
+	    router_rank(pool.members, pool.count, key, taken, 3), ROUTER_NONE);
+}
+
 int
 main(void)
 {
@@ -285,6 +308,7 @@ main(void)
 		cmocka_unit_test(
 		    a_fallback_is_asked_only_when_no_other_is_left),
 		cmocka_unit_test(when_all_are_overloaded_rank_decides),
+		cmocka_unit_test(rank_knows_neither_state_nor_load),
 		cmocka_unit_test(ids_and_keys_never_change),
 	};
 
