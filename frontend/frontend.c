@@ -10,10 +10,12 @@
 #include "common/rpctls.h"
 #include "common/service.h"
 #include "frontend/dispatch.h"
+#include "frontend/explain.h"
 #include "frontend/frontend_status.h"
 #include "frontend/listeners.h"
 #include "frontend/observer.h"
 #include "frontend/pool.h"
+#include "frontend/pool_json.h"
 
 /* Descriptors beside the connections: listeners, backends, metrics, nng. */
 #define SPARE_FILES 256
@@ -32,6 +34,7 @@ struct frontend {
 	struct rpctls *tls;
 	struct dispatch *dispatch;
 	struct pool *pool;
+	struct explain *explain;
 	struct socketmap_server *server; /* NULL while drained */
 	uv_timer_t last_words;
 	bool draining;
@@ -72,6 +75,8 @@ close_parts(struct frontend *f)
 		socketmap_server_free(f->server);
 	if (f->dispatch != NULL)
 		dispatch_close(f->dispatch);
+	if (f->explain != NULL)
+		explain_close(f->explain);
 	if (f->pool != NULL)
 		pool_close(f->pool);
 	f->status_of.pool = NULL;
@@ -174,6 +179,9 @@ start_pool(struct frontend *f)
 	f->pool = pool_new(&f->loop, &options);
 	dispatch_set_pool(f->dispatch, f->pool);
 	f->status_of.pool = f->pool;
+	f->explain = explain_new(&f->loop, f->pool,
+	    f->settings->lookup_timeout_ms, &f->admin, f->log);
+	admin_route(&f->admin, "GET", "/pool", pool_json_reply, f->pool);
 }
 
 static bool

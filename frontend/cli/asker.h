@@ -2,13 +2,13 @@
  * asker - asks for one key at a time, and waits for the answer
  *
  * Two ways: the frontend, as Postfix asks it, or a backend, as a frontend asks
- * it.  The connection is kept between questions.
+ * it, from memory or past it.  The connection is kept between questions.
  */
 #ifndef FRONTEND_CLI_ASKER_H
 #define FRONTEND_CLI_ASKER_H
 
 #include "common/error.h"
-#include "common/lookup.h"
+#include "common/rpc.h"
 
 #define ASKER_SOCKETMAP_ADDRESS "127.0.0.1:10001"
 #define ASKER_BACKEND_ADDRESS "tcp://127.0.0.1:10010"
@@ -32,7 +32,7 @@ struct asker {
  */
 struct asker *asker_socketmap(
     const char *address, uint64_t timeout_ms, struct error *error);
-struct asker *asker_backend(
-    const char *address, uint64_t timeout_ms, struct error *error);
+struct asker *asker_backend(const char *address, uint64_t timeout_ms,
+    enum rpc_how how, struct error *error);
 
 #endif

@@ -7,6 +7,7 @@
 struct backend_asker {
 	struct asker asker; /* first: the two share their address */
 	struct rpc_client *client;
+	enum rpc_how how;
 };
 
 static enum asker_status
@@ -16,6 +17,7 @@ ask(struct asker *self, const char *map, struct slice key,
 	struct backend_asker *a = (struct backend_asker *)self;
 	struct rpc_call call = {
 		.method = RPC_LOOKUP,
+		.how = a->how,
 		.map = slice_of(map),
 		.key = key,
 	};
@@ -47,11 +49,13 @@ free_asker(struct asker *self)
 }
 
 struct asker *
-asker_backend(const char *address, uint64_t timeout_ms, struct error *error)
+asker_backend(const char *address, uint64_t timeout_ms, enum rpc_how how,
+    struct error *error)
 {
 	struct backend_asker *a = mem_calloc(1, sizeof *a);
 
 	a->asker = (struct asker){ ask, free_asker };
+	a->how = how;
 	a->client = rpc_client_new(address, timeout_ms, error);
 	if (a->client == NULL) {
 		free(a);

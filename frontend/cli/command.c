@@ -9,15 +9,29 @@
 
 enum {
 	OPTION_ADDR = 256, /* beyond any short option */
+	OPTION_ADMIN,
+	OPTION_BACKEND,
+	OPTION_CONFIG,
+	OPTION_EXPLAIN,
+	OPTION_FRONTEND,
 	OPTION_HELP,
+	OPTION_JSON,
 	OPTION_TIMEOUT,
 	OPTION_VIA,
+	OPTION_WATCH,
 };
 
 static const struct option all_options[] = {
 	{ "addr", required_argument, NULL, OPTION_ADDR },
+	{ "admin", required_argument, NULL, OPTION_ADMIN },
+	{ "backend", required_argument, NULL, OPTION_BACKEND },
+	{ "explain", no_argument, NULL, OPTION_EXPLAIN },
+	{ "frontend", required_argument, NULL, OPTION_FRONTEND },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "postfix", required_argument, NULL, OPTION_CONFIG },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "via", required_argument, NULL, OPTION_VIA },
+	{ "watch", required_argument, NULL, OPTION_WATCH },
 };
 
 #define OPTIONS (sizeof all_options / sizeof all_options[0])
@@ -62,20 +76,25 @@ command_printable(struct slice text, char *out, size_t size)
 	return out;
 }
 
+/* As "10s"; a mere number is one of seconds, as for other tools' -w. */
 static bool
-parse_timeout(
-    const struct command *self, const char *text, struct command_options *out)
+parse_duration(const struct command *self, const char *name, const char *text,
+    uint64_t *out)
 {
+	const char *duration = text;
 	char shown[QUOTE_SIZE];
+	char seconds[16];
 
-	if (config_number_duration(text, &out->timeout_ms) ==
-		CONFIG_NUMBER_OK &&
-	    out->timeout_ms > 0 && out->timeout_ms <= UINT32_MAX)
+	if (strspn(text, "0123456789") == strlen(text) && strlen(text) < 8) {
+		(void)snprintf(seconds, sizeof seconds, "%ss", text);
+		duration = seconds;
+	}
+	if (config_number_duration(duration, out) == CONFIG_NUMBER_OK &&
+	    *out > 0 && *out <= UINT32_MAX)
 		return true;
 	(void)command_usage(self,
-	    "--timeout %s is no duration above zero; write it as 500ms, 10s or "
-	    "1m",
-	    quote_value(slice_of(text), shown));
+	    "%s %s is no duration above zero; write it as 500ms, 10s or 1m",
+	    name, quote_value(slice_of(text), shown));
 	return false;
 }
 
@@ -110,46 +129,87 @@ unknown_option(char *const argv[], char shown[static QUOTE_SIZE])
 	    slice_of(is_letter ? letter : argv[optind - 1]), shown);
 }
 
+/* Take one option; false when it is none, or its value is wrong. */
+static bool
+take_option(const struct command *self, int option,
+    struct command_options *options, char *const argv[])
+{
+	char shown[QUOTE_SIZE];
+
+	switch (option) {
+	case OPTION_ADDR:
+		options->address = optarg;
+		return true;
+	case OPTION_ADMIN:
+		options->admin = optarg;
+		return true;
+	case OPTION_BACKEND:
+		options->backend = optarg;
+		return true;
+	case OPTION_CONFIG:
+		options->postfix = optarg;
+		return true;
+	case OPTION_EXPLAIN:
+		options->explain = true;
+		return true;
+	case OPTION_FRONTEND:
+		options->frontend = optarg;
+		return true;
+	case OPTION_JSON:
+		options->json = true;
+		return true;
+	case OPTION_TIMEOUT:
+		return parse_duration(
+		    self, "--timeout", optarg, &options->timeout_ms);
+	case OPTION_VIA:
+		options->via = optarg;
+		return true;
+	case OPTION_WATCH:
+		return parse_duration(
+		    self, "--watch", optarg, &options->watch_ms);
+	case ':':
+		(void)command_usage(self, "%s needs a value", argv[optind - 1]);
+		return false;
+	default:
+		(void)command_usage(self,
+		    "unknown option %s; what starts with '-' and is none goes "
+		    "after '--'",
+		    unknown_option(argv, shown));
+		return false;
+	}
+}
+
+static bool
+is_accepted(const char *const *accepted, const char *name)
+{
+	while (*accepted != NULL && strcmp(*accepted, name) != 0)
+		accepted++;
+	return *accepted != NULL;
+}
+
 bool
 command_parse(const struct command *self, int argc, char *const argv[],
     const char *const *accepted, struct command_options *options, int *operand,
     enum command_exit *status)
 {
 	struct option known[OPTIONS + 2];
-	char shown[QUOTE_SIZE];
+	bool has_watch = is_accepted(accepted, "watch");
 	int option;
 
 	select_options(accepted, known);
 	optind = 0; /* glibc: start afresh */
 	*status = COMMAND_USAGE;
-	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
-		switch (option) {
-		case OPTION_ADDR:
-			options->address = optarg;
-			break;
-		case OPTION_TIMEOUT:
-			if (!parse_timeout(self, optarg, options))
-				return false;
-			break;
-		case OPTION_VIA:
-			options->via = optarg;
-			break;
-		case OPTION_HELP:
-		case 'h':
+	while ((option = getopt_long(argc, argv, has_watch ? ":hw:" : ":h",
+		    known, NULL)) != -1) {
+		if (option == 'w')
+			option = OPTION_WATCH;
+		if (option == OPTION_HELP || option == 'h') {
 			(void)fputs(self->help, stdout);
 			*status = COMMAND_OK;
 			return false;
-		case ':':
-			(void)command_usage(
-			    self, "%s needs a value", argv[optind - 1]);
-			return false;
-		default:
-			(void)command_usage(self,
-			    "unknown option %s; what starts with '-' and is "
-			    "none goes after '--'",
-			    unknown_option(argv, shown));
-			return false;
 		}
+		if (!take_option(self, option, options, argv))
+			return false;
 	}
 	*operand = optind;
 	return true;

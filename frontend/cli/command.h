@@ -44,14 +44,21 @@ extern const struct command command_resume;
 
 /* What a command's options may set; defaults are the caller's. */
 struct command_options {
-	const char *via;     /* --via */
-	const char *address; /* --addr */
-	uint64_t timeout_ms; /* --timeout */
+	const char *via;      /* --via */
+	const char *address;  /* --addr */
+	uint64_t timeout_ms;  /* --timeout */
+	const char *admin;    /* --admin: a socket */
+	const char *frontend; /* --frontend, --backend: their metrics */
+	const char *backend;
+	const char *postfix; /* --postfix: a configuration directory */
+	uint64_t watch_ms;   /* --watch, -w; 0: once */
+	bool explain;        /* --explain */
+	bool json;           /* --json */
 };
 
 /*
- * Read the options, any of those that accepted names ("via", "addr",
- * "timeout"; NULL ends it), and --help.  True with *operand, the index of the
+ * Read the options, any of those that accepted names (without the
+ * "--"; NULL ends it), and --help.  True with *operand, the index of the
  * first of what is left in argv (which getopt(3) reorders); false when the
  * program is to exit with *status.
  */

@@ -2,16 +2,20 @@
 #include <stdlib.h>
 
 #include "common/quote.h"
+#include "frontend/cli/admin_client.h"
 #include "frontend/cli/asker.h"
 #include "frontend/cli/command.h"
+#include "frontend/cli/query_explain.h"
 
 /* Longer than the frontend's own limit, so that its reason is seen. */
 #define TIMEOUT_MS 15000
 
 static const char help[] =
-    "Usage: userli-bridge query MAP KEY [--via socketmap|backend]\n"
+    "Usage: userli-bridge query MAP KEY [--via socketmap|backend|userli]\n"
     "                           [--addr ADDRESS] [--timeout DURATION]\n"
     "       userli-bridge query MAP - ...\n"
+    "       userli-bridge query MAP KEY --explain [--json] [--admin SOCKET] "
+    "...\n"
     "\n"
     "Looks KEY up in MAP (alias, domain, mailbox, senders) and prints its\n"
     "value, as 'postmap -q' does.  With '-' the keys are read from standard\n"
@@ -20,6 +24,15 @@ static const char help[] =
     "\n"
     "  --via socketmap  ask a frontend, as Postfix does (the default)\n"
     "  --via backend    ask a backend, as a frontend does\n"
+    "  --via userli     have a backend ask userli, whatever it remembers\n"
+    "  --explain        show every step, and how long each took\n"
+    "  --json           ... as JSON\n"
+    "  --admin SOCKET   the frontend's admin socket, which explains "
+    "(default\n"
+    "                   " ADMIN_CLIENT_FRONTEND ");\n"
+    "                   with --via backend or userli a backend at --addr "
+    "does,\n"
+    "                   unless this is given\n"
     "  --addr ADDRESS   whom to ask: host:port or /path of a frontend "
     "(default\n"
     "                   " ASKER_SOCKETMAP_ADDRESS
@@ -174,10 +187,14 @@ choose_asker(const struct command *self, const struct command_options *options,
 	} else if (strcmp(via, "backend") == 0) {
 		q->asker = asker_backend(
 		    address != NULL ? address : ASKER_BACKEND_ADDRESS,
-		    options->timeout_ms, &error);
+		    options->timeout_ms, RPC_HOW_USUAL, &error);
+	} else if (strcmp(via, "userli") == 0) {
+		q->asker = asker_backend(
+		    address != NULL ? address : ASKER_BACKEND_ADDRESS,
+		    options->timeout_ms, RPC_HOW_DIRECT, &error);
 	} else {
 		(void)command_usage(self,
-		    "--via %s is neither socketmap nor backend",
+		    "--via %s is none of socketmap, backend and userli",
 		    quote_value(slice_of(via), shown));
 		return false;
 	}
@@ -192,7 +209,7 @@ static enum command_exit
 run(const struct command *self, int argc, char *const argv[])
 {
 	static const char *const accepted[] = { "via", "addr", "timeout",
-		NULL };
+		"explain", "json", "admin", NULL };
 	struct command_options options = { .timeout_ms = TIMEOUT_MS };
 	struct query q = { 0 };
 	enum command_exit status;
@@ -211,6 +228,12 @@ run(const struct command *self, int argc, char *const argv[])
 		return command_usage(self,
 		    "%s cannot be a map's name: it is empty or has a blank",
 		    quote_value(slice_of(q.map), shown));
+	if (options.explain) {
+		if (q.many)
+			return command_usage(
+			    self, "one key at a time is explained");
+		return query_explain(self, &options, q.map, argv[at + 1]);
+	}
 	if (!choose_asker(self, &options, &q))
 		return COMMAND_USAGE;
 	if (q.many)

@@ -427,7 +427,7 @@ def test_healthcheck_takes_five_seconds_at_the_most():
     (["query", "alias", "a", "b"], "one key at a time; more with '-'"),
     (["query", "", "a"], '"" cannot be a map\'s name'),
     (["query", "my map", "a"], '"my map" cannot be a map\'s name'),
-    (["query", "alias", "a", "--via", "mail"], '--via "mail" is neither socketmap nor backend'),
+    (["query", "alias", "a", "--via", "mail"], '--via "mail" is none of socketmap, backend and userli'),
     (["query", "alias", "a", "--addr", "here"], '--addr: "here"'),
     (["query", "alias", "a", "--via", "backend", "--addr", "h:1"], '--addr: "h:1"'),
     (["query", "alias", "a", "--addr"], "--addr needs a value"),
