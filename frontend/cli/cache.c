@@ -1,7 +1,9 @@
 #include <stdio.h>
 
 #include "common/quote.h"
+#include "frontend/cli/admin_client.h"
 #include "frontend/cli/asker.h"
+#include "frontend/cli/cache_look.h"
 #include "frontend/cli/command.h"
 #include "frontend/cli/rpc_client.h"
 
@@ -11,6 +13,14 @@
 static const char help[] =
     "Usage: userli-bridge cache flush [MAP [KEY]] [--addr URL] "
     "[--timeout DURATION]\n"
+    "       userli-bridge cache stat [--json] [--admin SOCKET]\n"
+    "       userli-bridge cache get MAP KEY [--json] [--admin SOCKET]\n"
+    "\n"
+    "stat counts what a backend remembers; get shows what it remembers of "
+    "KEY.\n"
+    "Both ask over its admin socket (--admin; default\n" ADMIN_CLIENT_BACKEND
+    "), where addresses may be\n"
+    "seen.\n"
     "\n"
     "Has a backend forget its answers: all, those of MAP (alias, domain, "
     "mailbox,\n"
@@ -25,7 +35,8 @@ static const char help[] =
     "               ipc:///path (default " ASKER_BACKEND_ADDRESS ")\n"
     "  --timeout D  the longest to wait (default 5s)\n"
     "\n"
-    "Exit status: 0 done, 75 no answer in time, 69 not reached or refused, 64\n"
+    "Exit status: 0 done (get: remembered), 1 get: not remembered, 75 no "
+    "answer in time, 69 not reached or refused, 64\n"
     "usage.  A KEY that starts with '-' goes after '--'.\n";
 
 /* --- The command line ---------------------------------------------------- */
@@ -55,11 +66,12 @@ read_operands(const struct command *self, int count, char *const operands[],
 	char shown[QUOTE_SIZE];
 
 	if (count == 0) {
-		(void)command_usage(self, "what to do is missing: flush");
+		(void)command_usage(
+		    self, "what to do is missing: stat, get or flush");
 		return false;
 	}
 	if (strcmp(operands[0], "flush") != 0) {
-		(void)command_usage(self, "%s is unknown; it can flush",
+		(void)command_usage(self, "%s is none of stat, get and flush",
 		    quote_value(slice_of(operands[0]), shown));
 		return false;
 	}
@@ -115,7 +127,8 @@ report(const struct rpc_client *client, const struct lookup_result *answer)
 static enum command_exit
 run(const struct command *self, int argc, char *const argv[])
 {
-	static const char *const accepted[] = { "addr", "timeout", NULL };
+	static const char *const accepted[] = { "addr", "timeout", "admin",
+		"json", NULL };
 	struct command_options options = {
 		.address = ASKER_BACKEND_ADDRESS,
 		.timeout_ms = TIMEOUT_MS,
@@ -130,6 +143,8 @@ run(const struct command *self, int argc, char *const argv[])
 
 	if (!command_parse(self, argc, argv, accepted, &options, &at, &status))
 		return status;
+	if (argc > at && cache_look_is(argv[at]))
+		return cache_look(self, &options, argc - at, argv + at);
 	if (!read_operands(self, argc - at, argv + at, &call))
 		return COMMAND_USAGE;
 	client = rpc_client_new(options.address, options.timeout_ms, &error);
@@ -149,7 +164,7 @@ run(const struct command *self, int argc, char *const argv[])
 
 const struct command command_cache = {
 	.name = "cache",
-	.summary = "have the backends forget what they remember",
+	.summary = "see what a backend remembers, or have all forget it",
 	.help = help,
 	.run = run,
 };

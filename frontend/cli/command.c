@@ -10,10 +10,8 @@
 enum {
 	OPTION_ADDR = 256, /* beyond any short option */
 	OPTION_ADMIN,
-	OPTION_BACKEND,
 	OPTION_CONFIG,
 	OPTION_EXPLAIN,
-	OPTION_FRONTEND,
 	OPTION_HELP,
 	OPTION_JSON,
 	OPTION_TIMEOUT,
@@ -24,9 +22,7 @@ enum {
 static const struct option all_options[] = {
 	{ "addr", required_argument, NULL, OPTION_ADDR },
 	{ "admin", required_argument, NULL, OPTION_ADMIN },
-	{ "backend", required_argument, NULL, OPTION_BACKEND },
 	{ "explain", no_argument, NULL, OPTION_EXPLAIN },
-	{ "frontend", required_argument, NULL, OPTION_FRONTEND },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "postfix", required_argument, NULL, OPTION_CONFIG },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
@@ -143,17 +139,11 @@ take_option(const struct command *self, int option,
 	case OPTION_ADMIN:
 		options->admin = optarg;
 		return true;
-	case OPTION_BACKEND:
-		options->backend = optarg;
-		return true;
 	case OPTION_CONFIG:
 		options->postfix = optarg;
 		return true;
 	case OPTION_EXPLAIN:
 		options->explain = true;
-		return true;
-	case OPTION_FRONTEND:
-		options->frontend = optarg;
 		return true;
 	case OPTION_JSON:
 		options->json = true;

@@ -39,17 +39,16 @@ extern const struct command command_drain;
 extern const struct command command_healthcheck;
 extern const struct command command_log_level;
 extern const struct command command_ping;
+extern const struct command command_pool;
 extern const struct command command_query;
 extern const struct command command_resume;
 
 /* What a command's options may set; defaults are the caller's. */
 struct command_options {
-	const char *via;      /* --via */
-	const char *address;  /* --addr */
-	uint64_t timeout_ms;  /* --timeout */
-	const char *admin;    /* --admin: a socket */
-	const char *frontend; /* --frontend, --backend: their metrics */
-	const char *backend;
+	const char *via;     /* --via */
+	const char *address; /* --addr */
+	uint64_t timeout_ms; /* --timeout */
+	const char *admin;   /* --admin: a socket */
 	const char *postfix; /* --postfix: a configuration directory */
 	uint64_t watch_ms;   /* --watch, -w; 0: once */
 	bool explain;        /* --explain */

@@ -1,5 +1,6 @@
 """The admin sockets: who may ask, drain and resume, the log level at once."""
 
+import json
 import os
 import socket
 import stat
@@ -146,3 +147,69 @@ def test_who_is_not_reached_is_told(short_dir):
     assert "No such file" in error and "ADMIN_SOCKET" in error
     status, _, error = tool("drain", "fronted")
     assert status == 64 and "neither frontend nor backend" in error
+
+
+# --- What they show ----------------------------------------------------------
+
+
+def test_the_pool_is_shown_with_who_its_members_are(sandbox, backend, frontend, short_dir):
+    userli = sandbox()
+    backends = [backend(userli.url, BACKEND_NAME=f"b{i}").wait_ready() for i in range(2)]
+    gone = backends[1].urls[0]
+    front = frontend([b.urls[0] for b in backends], ADMIN_SOCKET=short_dir / "a").wait_ready()
+    wait_until(
+        lambda: [m["state"] for m in members(short_dir / "a")] == ["up", "up"], what="all up"
+    )
+    front.lookup("alias", "info@example.org")
+    shown = members(short_dir / "a")
+    assert {m["name"] for m in shown} == {"b0", "b1"}
+    assert {m["url"] for m in shown} == {b.urls[0] for b in backends}
+    assert all(m["version"] and m["build"] for m in shown)
+    assert sum(m["calls"] for m in shown) == 1 and not any(m["failures"] for m in shown)
+    backends[1].stop()
+    wait_until(
+        lambda: {m["url"]: m["state"] for m in members(short_dir / "a")}[gone] != "up",
+        what="one not up",
+    )
+    status, out, _ = tool("pool", "--admin", short_dir / "a")
+    assert status == 0 and "\033" not in out
+    head, *rows = out.splitlines()
+    assert head.startswith("BACKEND") and len(rows) == 2
+    backends[0].stop()
+    wait_until(lambda: tool("pool", "--admin", short_dir / "a")[0] == 75, what="none up")
+
+
+def members(admin):
+    return json.loads(tool("pool", "--admin", admin, "--json")[1])["members"]
+
+
+def test_what_is_remembered_can_be_looked_at(make_stack, sockets):
+    stack = make_stack(
+        backend={
+            "ADMIN_SOCKET": sockets["backend"],
+            "LOOKUP_CACHE_TTL": "300s",
+            "POSTFIX_RECIPIENT_DELIMITER": "+",
+        }
+    )
+    admin = ("--admin", sockets["backend"])
+    assert tool("cache", "get", "alias", "info@example.org", *admin) == (
+        1,
+        "not remembered\n",
+        "",
+    )
+    stack.lookup("alias", "info@example.org")
+    status, out, _ = tool("cache", "get", "alias", "INFO+x@example.org", *admin, "--json")
+    entry = json.loads(out)
+    assert status == 0
+    assert entry["key"] == "info@example.org" and entry["state"] == "fresh"
+    assert (entry["outcome"], entry["value"]) == ("OK", "alice@example.org,bob@example.org")
+    assert 0 <= entry["age"] < 60 and 200 < entry["good_for"] <= 300
+    assert json.loads(tool("cache", "stat", *admin, "--json")[1])["entries"] >= 1
+    assert "entries" in tool("cache", "stat", *admin)[1]
+    assert tool("cache", "flush", "--addr", stack.backend.urls[0])[0] == 0
+    assert tool("cache", "get", "alias", "info@example.org", *admin)[0] == 1
+
+
+def test_a_frontend_remembers_nothing_that_could_be_shown(admin, sockets):
+    status, _, error = tool("cache", "stat", "--admin", sockets["frontend"])
+    assert status == 69 and "other tier" in error
