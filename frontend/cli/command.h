@@ -42,6 +42,7 @@ extern const struct command command_ping;
 extern const struct command command_pool;
 extern const struct command command_query;
 extern const struct command command_resume;
+extern const struct command command_stat;
 
 /* What a command's options may set; defaults are the caller's. */
 struct command_options {
