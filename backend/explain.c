@@ -1,6 +1,7 @@
 #include "backend/explain.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/keyrules.h"
 #include "common/mem.h"
@@ -75,6 +76,21 @@ explain_key(struct steps *s, const struct explain_parts *p, enum lookup_map map,
 	explain_memory(s, p, map, (struct slice){ normal, len }, now_ms);
 }
 
+/* By this host's clock, which may be another than the frontend's. */
+static void
+explain_time(struct steps *s, uint64_t now, const struct rpc_call *call)
+{
+	char text[sizeof "2026-01-02T03:04:05Z"];
+	time_t wall = time(NULL);
+	struct tm utc;
+
+	if (gmtime_r(&wall, &utc) == NULL ||
+	    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		text[0] = '\0';
+	steps_add(
+	    s, now, "received", "at %s, with %u ms left", text, call->left_ms);
+}
+
 struct steps *
 explain_new(const struct explain_parts *p, enum lookup_map map,
     const struct rpc_call *call, uint64_t now_ms)
@@ -86,7 +102,7 @@ explain_new(const struct explain_parts *p, enum lookup_map map,
 		return NULL;
 	s = mem_calloc(1, sizeof *s);
 	steps_init(s, RPC_STEPS_MAX, now);
-	steps_add(s, now, "received", "with %u ms left", call->left_ms);
+	explain_time(s, now, call);
 	explain_key(s, p, map, call, now_ms);
 	if (call->how == RPC_HOW_DIRECT)
 		steps_add(s, now, "direct",

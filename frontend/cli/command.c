@@ -14,6 +14,7 @@ enum {
 	OPTION_EXPLAIN,
 	OPTION_HELP,
 	OPTION_JSON,
+	OPTION_POSTFIX,
 	OPTION_TIMEOUT,
 	OPTION_VIA,
 	OPTION_WATCH,
@@ -22,9 +23,10 @@ enum {
 static const struct option all_options[] = {
 	{ "addr", required_argument, NULL, OPTION_ADDR },
 	{ "admin", required_argument, NULL, OPTION_ADMIN },
+	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "explain", no_argument, NULL, OPTION_EXPLAIN },
 	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "postfix", required_argument, NULL, OPTION_CONFIG },
+	{ "postfix", required_argument, NULL, OPTION_POSTFIX },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "via", required_argument, NULL, OPTION_VIA },
 	{ "watch", required_argument, NULL, OPTION_WATCH },
@@ -140,6 +142,9 @@ take_option(const struct command *self, int option,
 		options->admin = optarg;
 		return true;
 	case OPTION_CONFIG:
+		options->config = optarg;
+		return true;
+	case OPTION_POSTFIX:
 		options->postfix = optarg;
 		return true;
 	case OPTION_EXPLAIN:

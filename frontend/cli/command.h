@@ -35,6 +35,7 @@ struct command {
 
 extern const struct command command_bench;
 extern const struct command command_cache;
+extern const struct command command_doctor;
 extern const struct command command_drain;
 extern const struct command command_healthcheck;
 extern const struct command command_log_level;
@@ -50,6 +51,7 @@ struct command_options {
 	const char *address; /* --addr */
 	uint64_t timeout_ms; /* --timeout */
 	const char *admin;   /* --admin: a socket */
+	const char *config;  /* --config: a daemon's file of settings */
 	const char *postfix; /* --postfix: a configuration directory */
 	uint64_t watch_ms;   /* --watch, -w; 0: once */
 	bool explain;        /* --explain */

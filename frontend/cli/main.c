@@ -8,6 +8,7 @@
 
 static const struct command *const commands[] = {
 	&command_query,
+	&command_doctor,
 	&command_stat,
 	&command_pool,
 	&command_ping,
