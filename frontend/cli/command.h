@@ -35,6 +35,7 @@ struct command {
 
 extern const struct command command_bench;
 extern const struct command command_cache;
+extern const struct command command_completion;
 extern const struct command command_doctor;
 extern const struct command command_drain;
 extern const struct command command_healthcheck;

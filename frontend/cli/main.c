@@ -4,41 +4,14 @@
 #include <stdio.h>
 
 #include "common/quote.h"
-#include "frontend/cli/command.h"
-
-static const struct command *const commands[] = {
-	&command_query,
-	&command_doctor,
-	&command_stat,
-	&command_pool,
-	&command_ping,
-	&command_cache,
-	&command_healthcheck,
-	&command_bench,
-	&command_drain,
-	&command_resume,
-	&command_log_level,
-};
-
-#define COMMANDS (sizeof commands / sizeof commands[0])
-
-static const struct command *
-find_command(const char *name)
-{
-	for (size_t i = 0; i < COMMANDS; i++) {
-		if (strcmp(commands[i]->name, name) == 0)
-			return commands[i];
-	}
-	return NULL;
-}
+#include "frontend/cli/commands.h"
 
 static void
 print_commands(FILE *out)
 {
 	(void)fprintf(out, "Commands:\n");
-	for (size_t i = 0; i < COMMANDS; i++)
-		(void)fprintf(out, "  %-12s %s\n", commands[i]->name,
-		    commands[i]->summary);
+	for (const struct command *const *c = commands; *c != NULL; c++)
+		(void)fprintf(out, "  %-12s %s\n", (*c)->name, (*c)->summary);
 }
 
 static void
@@ -63,7 +36,7 @@ static enum command_exit
 help(const char *name)
 {
 	const struct command *command =
-	    name == NULL ? NULL : find_command(name);
+	    name == NULL ? NULL : commands_find(name);
 
 	if (command != NULL)
 		(void)fputs(command->help, stdout);
@@ -89,7 +62,7 @@ dispatch(int argc, char *argv[])
 		(void)printf("%s %s\n", COMMAND_PROGRAM, PROJECT_VERSION);
 		return COMMAND_OK;
 	}
-	command = find_command(argv[1]);
+	command = commands_find(argv[1]);
 	if (command == NULL) {
 		command_complain("there is no command %s",
 		    quote_value(slice_of(argv[1]), shown));
