@@ -12,8 +12,12 @@ _userli_bridge() {
 
 	COMPREPLY=()
 	case $before in
-	--via) words='socketmap backend' ;;
-	--addr | --timeout) return ;;
+	--via) words='socketmap backend userli' ;;
+	--addr | --timeout | -w) return ;;
+	--admin | --config | --postfix)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
 	*)
 		if [ "$COMP_CWORD" -eq 1 ]; then
 			words="--help --version $(_userli_bridge_words \
