@@ -49,6 +49,7 @@ read_action(struct command *c, const char *flag)
 		enum config_action action;
 	} actions[] = {
 		{ "--help", CONFIG_HELP },
+		{ "--help=mdoc", CONFIG_HELP_MDOC },
 		{ "--version", CONFIG_VERSION },
 		{ "--check-config", CONFIG_CHECK },
 		{ "--print-config", CONFIG_PRINT },
@@ -122,6 +123,14 @@ read_flag(struct command *c, const char *flag)
 	return take_value(c, flag, &c->file);
 }
 
+/* Whether no value is to be read for it. */
+static bool
+needs_no_values(enum config_action action)
+{
+	return action == CONFIG_HELP || action == CONFIG_HELP_MDOC ||
+	    action == CONFIG_VERSION;
+}
+
 static bool
 read_command(struct command *c)
 {
@@ -131,7 +140,7 @@ read_command(struct command *c)
 		if (!read_flag(c, flag))
 			return false;
 		/* What stands behind --help does not matter any more. */
-		if (c->action == CONFIG_HELP || c->action == CONFIG_VERSION)
+		if (needs_no_values(c->action))
 			break;
 	}
 	return true;
@@ -196,7 +205,7 @@ load(const struct config_program *program, int argc, char *const argv[],
 		goto cleanup;
 	*action = c.action;
 	status = CONFIG_OK;
-	if (c.action == CONFIG_HELP || c.action == CONFIG_VERSION)
+	if (needs_no_values(c.action))
 		goto cleanup;
 
 	*out = config_new(program);
@@ -323,6 +332,8 @@ config_main(const struct config_program *program, int argc, char *const argv[],
 	} else {
 		if (action == CONFIG_HELP)
 			config_help(program, stdout);
+		else if (action == CONFIG_HELP_MDOC)
+			config_mdoc(program, stdout);
 		else if (action == CONFIG_VERSION)
 			(void)printf("%s %s\n", program->name, PROJECT_VERSION);
 		else if (action == CONFIG_CHECK)

@@ -110,6 +110,7 @@ enum config_source {
 enum config_action {
 	CONFIG_RUN,
 	CONFIG_HELP,
+	CONFIG_HELP_MDOC, /* --help=mdoc: for the manual */
 	CONFIG_VERSION,
 	CONFIG_CHECK,
 	CONFIG_PRINT,
@@ -125,7 +126,7 @@ struct config;
 
 /*
  * Read everything.  On CONFIG_OK *out owns the values and *action says what
- * to do (for CONFIG_HELP and CONFIG_VERSION *out is NULL: no value is read).
+ * to do (for CONFIG_HELP… and CONFIG_VERSION *out is NULL: no value is read).
  * On failure *error has the first error's text and *out is NULL.  envp is as
  * environ(7).
  */
@@ -158,6 +159,9 @@ const char *const *config_warnings(const struct config *config);
 /* What --print-config and --help write; the formats are described above. */
 void config_print(const struct config *config, FILE *out);
 void config_help(const struct config_program *program, FILE *out);
+
+/* The settings as items of a list in mdoc(7), for the manual's page. */
+void config_mdoc(const struct config_program *program, FILE *out);
 
 /*
  * The usual start of main(): load, and for --help, --version, --check-config,
