@@ -454,6 +454,8 @@ start_log(const struct config *config)
 		.show_personal = s->log_personal,
 		.fd = STDERR_FILENO });
 
+	if (!s->core_dumps)
+		service_forbid_dumps(log);
 	for (; *warnings != NULL; warnings++)
 		log_warn(log, log_msg(*warnings));
 	return log;

@@ -282,6 +282,12 @@ static const struct config_option options[] = {
 	    .fallback = "0",
 	    .help = "1 shows addresses in logs; else they are keyed hashes.",
 	    .offset = FIELD(log_personal) },
+	{ .name = "CORE_DUMPS",
+	    .type = CONFIG_BOOL,
+	    .fallback = "0",
+	    .help = "1 lets a crash leave a core dump, which holds addresses; "
+		    "and tools as gdb look into the program.",
+	    .offset = FIELD(core_dumps) },
 };
 
 struct answers_options

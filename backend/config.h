@@ -50,6 +50,7 @@ struct backend_settings {
 	int log_level;
 	int log_format;
 	bool log_personal;
+	bool core_dumps;
 };
 
 /* How long answers live. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -338,4 +339,17 @@ service_raise_files(struct log *log, uint64_t wanted)
 			    "LimitNOFILE= in the unit)"),
 		    log_uint("limit", limit.rlim_max),
 		    log_uint("wanted", wanted));
+}
+
+void
+service_forbid_dumps(struct log *log)
+{
+	struct rlimit none = { 0, 0 };
+
+	/* The limit alone does not hold for handlers that the kernel pipes a
+	 * dump to (core(5)). */
+	if (setrlimit(RLIMIT_CORE, &none) != 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		log_warn(log, log_msg("cannot forbid core dumps"),
+		    log_str("reason", strerror(errno)));
 }

@@ -65,6 +65,13 @@ bool service_init(struct service *s, uv_loop_t *loop, struct log *log,
  */
 void service_raise_files(struct log *log, uint64_t wanted);
 
+/*
+ * Have the kernel write no core file of this process, nor hand one to a crash
+ * handler: it would hold addresses, and perhaps a token.  Other processes of
+ * the same user can then not read its memory either.
+ */
+void service_forbid_dumps(struct log *log);
+
 /* Tell systemd that the daemon answers. */
 void service_ready(struct service *s);
 

@@ -33,6 +33,7 @@ struct frontend_settings {
 	int log_level;
 	int log_format;
 	bool log_personal;
+	bool core_dumps;
 };
 
 /* Borrows from s. */

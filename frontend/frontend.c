@@ -333,6 +333,8 @@ frontend_run(
 		.format = (enum log_format)settings->log_format,
 		.show_personal = settings->log_personal,
 		.fd = STDERR_FILENO });
+	if (!settings->core_dumps)
+		service_forbid_dumps(f.log);
 	for (; *warnings != NULL; warnings++)
 		log_warn(f.log, log_msg(*warnings));
 	f.metrics = metrics_new();

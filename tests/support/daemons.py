@@ -99,6 +99,10 @@ class Daemon(Program):
         pass_fds=(),
     ):
         env = {"METRICS_LISTEN_ADDR": "127.0.0.1:0", **settings}
+        if os.geteuid() != 0:
+            # Else only root may look at its descriptors, and no sanitizer for
+            # its leaks.
+            env.setdefault("CORE_DUMPS", "1")
         env = {name: str(value) for name, value in env.items() if value is not None}
         self.private = private and env.get("LOG_PII") != "1"
         self.secrets = set()  # what must not be seen in logs and metrics
