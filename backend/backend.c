@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "backend/backend_reload.h"
 #include "backend/backend_status.h"
 #include "backend/cache_keeper.h"
 #include "backend/control.h"
@@ -41,6 +42,7 @@ struct backend {
 	struct userli *userli;
 	struct resolve *resolve;
 	struct cache_keeper *keeper;
+	struct reload reload;
 	struct rpctls *tls;
 	struct peers *peers;
 	struct purger *purger;
@@ -141,10 +143,11 @@ static void
 on_drain(void *arg)
 {
 	struct backend *b = arg;
+	const struct backend_settings *s = reload_settings(&b->reload);
 
 	if (worker_draining(b->worker))
 		return;
-	service_limit_drain(&b->service, b->settings->shutdown_timeout_ms);
+	service_limit_drain(&b->service, s->shutdown_timeout_ms);
 	guard_stop(&b->guard);
 	if (b->selfprobe != NULL)
 		selfprobe_pause(b->selfprobe);
@@ -166,46 +169,13 @@ on_give_up(void *arg)
 }
 
 static void
-reload_certificates(struct backend *b)
-{
-	struct error error;
-
-	if (!rpctls_reload(b->tls, &error) ||
-	    !worker_renew_tls(b->worker, &error))
-		log_error(b->log,
-		    log_msg("certificates not taken over, the old ones stay"),
-		    log_str("error", error.text));
-	else if (rpctls_expires(b->tls) > 0)
-		log_info(b->log, log_msg("certificates taken over"),
-		    log_int("expires", rpctls_expires(b->tls)));
-}
-
-/* Whatever has become of it, the old one may be accepted by now. */
-static void
-reload_token(struct backend *b)
-{
-	struct error error;
-	struct config *now = config_reload(b->config, &error);
-	const struct backend_settings *s =
-	    now != NULL ? config_settings(now) : NULL;
-
-	if (s == NULL || !userli_set_tokens(b->userli, s->token, &error))
-		log_error(b->log,
-		    log_msg("USERLI_TOKEN not taken over, the old one stays"),
-		    log_str("error", error.text));
-	else
-		log_info(b->log, log_msg("USERLI_TOKEN read again"));
-	userli_hurry(b->userli);
-	config_free(now);
-}
-
-static void
 on_reload(void *arg)
 {
 	struct backend *b = arg;
+	struct backend_parts parts = { b->tls, b->worker, b->userli, b->resolve,
+		b->http, b->log };
 
-	reload_certificates(b);
-	reload_token(b);
+	backend_reload(&b->reload, &parts);
 }
 
 static void
@@ -473,6 +443,7 @@ backend_run(const struct config *config)
 	naming_build(b.build);
 	b.metrics = metrics_new();
 	metrics_add_process(b.metrics);
+	reload_init(&b.reload, config, b.metrics, b.log);
 	(void)uv_loop_init(&b.loop);
 
 	b.status = start(&b);
@@ -490,6 +461,7 @@ backend_run(const struct config *config)
 		log_info(b.log, log_msg("stopped"));
 	(void)uv_loop_close(&b.loop);
 	webhook_route_free(b.webhooks);
+	reload_fini(&b.reload);
 	metrics_free(b.metrics);
 	rpctls_free(b.tls);
 	log_free(b.log);

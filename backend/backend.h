@@ -11,7 +11,7 @@
 #include "backend/config.h"
 
 /*
- * Run with backend_program's settings; SIGHUP reads USERLI_TOKEN again as
+ * Run with backend_program's settings; SIGHUP reads them again as
  * config_reload() does.  Returns the process's exit status (enum service_exit);
  * what went wrong is logged.
  */

@@ -11,7 +11,7 @@
 #define NEGATIVE_TTL(map, text)                                               \
 	{                                                                     \
 		.name = "LOOKUP_NEGATIVE_TTL_" #map, .type = CONFIG_DURATION, \
-		.fallback = (text), .max = DAY_MS,                            \
+		.flags = CONFIG_RELOAD, .fallback = (text), .max = DAY_MS,    \
 		.help = "The same, for this map alone.",                      \
 		.offset = FIELD(map_negative_ttl_ms[LOOKUP_##map])            \
 	}
@@ -169,6 +169,7 @@ static const struct config_option options[] = {
 	    .offset = FIELD(queue_max) },
 	{ .name = "USERLI_QUEUE_TIMEOUT",
 	    .type = CONFIG_DURATION,
+	    .flags = CONFIG_RELOAD,
 	    .fallback = "500ms",
 	    .max = 90000,
 	    .help = "Who has waited so long for their turn is answered BUSY, "
@@ -176,6 +177,7 @@ static const struct config_option options[] = {
 	    .offset = FIELD(queue_timeout_ms) },
 	{ .name = "LOOKUP_CACHE_TTL",
 	    .type = CONFIG_DURATION,
+	    .flags = CONFIG_RELOAD,
 	    .fallback = "300s",
 	    .max = DAY_MS,
 	    .help = "How long what userli has found is told again unasked; 0 "
@@ -183,6 +185,7 @@ static const struct config_option options[] = {
 	    .offset = FIELD(cache_ttl_ms) },
 	{ .name = "LOOKUP_NEGATIVE_TTL",
 	    .type = CONFIG_DURATION,
+	    .flags = CONFIG_RELOAD,
 	    .fallback = "10s",
 	    .max = DAY_MS,
 	    .help = "The same for what userli does not know.",
@@ -214,6 +217,7 @@ static const struct config_option options[] = {
 	    .offset = FIELD(cache_file_interval_ms) },
 	{ .name = "LOOKUP_STALE_TTL",
 	    .type = CONFIG_DURATION,
+	    .flags = CONFIG_RELOAD,
 	    .fallback = "24h",
 	    .max = UINT64_C(30) * DAY_MS,
 	    .help = "How much longer what userli has found is told while "
@@ -221,12 +225,14 @@ static const struct config_option options[] = {
 	    .offset = FIELD(stale_ttl_ms) },
 	{ .name = "STALE_AFTER",
 	    .type = CONFIG_DURATION,
+	    .flags = CONFIG_RELOAD,
 	    .fallback = "1.8s",
 	    .max = 90000,
 	    .help = "Who has waited so long for a slow userli is told it, too.",
 	    .offset = FIELD(stale_after_ms) },
 	{ .name = "KNOWN_DOMAIN_GATE",
 	    .type = CONFIG_BOOL,
+	    .flags = CONFIG_RELOAD,
 	    .fallback = "1",
 	    .help = "Asks userli for addresses only if it has their domain.",
 	    .offset = FIELD(gate) },
@@ -243,6 +249,7 @@ static const struct config_option options[] = {
 	    .offset = FIELD(propagate_extension) },
 	{ .name = "SHUTDOWN_TIMEOUT",
 	    .type = CONFIG_DURATION,
+	    .flags = CONFIG_RELOAD,
 	    .fallback = "8s",
 	    .min = 100,
 	    .max = 300000,
@@ -267,6 +274,7 @@ static const struct config_option options[] = {
 	    .offset = FIELD(admin_socket) },
 	{ .name = "LOG_LEVEL",
 	    .type = CONFIG_CHOICE,
+	    .flags = CONFIG_RELOAD,
 	    .fallback = "info",
 	    .choices = log_level_names,
 	    .help = "Events below this level are not logged.",

@@ -324,6 +324,12 @@ http_timeout_ms(const struct http *h)
 }
 
 void
+http_set_queue_timeout(struct http *h, uint64_t queue_timeout_ms)
+{
+	h->queue_timeout_ms = queue_timeout_ms;
+}
+
+void
 http_drop_waiting(struct http *h)
 {
 	http_queue_fail_all(&h->queue, HTTP_DROPPED, "dropped");

@@ -123,6 +123,9 @@ void http_get(struct http *h, const struct http_ask *ask);
 /* As http_options has it. */
 uint64_t http_timeout_ms(const struct http *h);
 
+/* From the next http_get() on. */
+void http_set_queue_timeout(struct http *h, uint64_t queue_timeout_ms);
+
 /*
  * Answer all that wait for their turn with HTTP_DROPPED, in a later loop turn.
  * From the http_done of a response that is not HTTP_DONE with 200, none starts

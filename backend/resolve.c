@@ -432,6 +432,18 @@ resolve_cache(struct resolve *r)
 	return r->cache;
 }
 
+bool
+resolve_configure(struct resolve *r, const struct answers_options *answers,
+    uint64_t stale_after_ms, bool gate)
+{
+	if ((answers->ttl_ms > 0) != (r->cache != NULL))
+		return false;
+	r->options.answers = *answers;
+	r->options.stale_after_ms = stale_after_ms;
+	r->options.gate = gate;
+	return true;
+}
+
 struct resolve *
 resolve_new(uv_loop_t *loop, const struct resolve_options *options)
 {

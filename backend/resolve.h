@@ -47,6 +47,13 @@ struct resolve *resolve_new(
     uv_loop_t *loop, const struct resolve_options *options);
 
 /*
+ * From now on with these; what is in the cache keeps the life it was given.
+ * False, and nothing of it, if that would turn the cache on or off.
+ */
+bool resolve_configure(struct resolve *r, const struct answers_options *answers,
+    uint64_t stale_after_ms, bool gate) __attribute__((warn_unused_result));
+
+/*
  * Answer one query.  key is borrowed for the call only; deadline in uv_now()
  * ms; request_id is for logs.
  */

@@ -156,9 +156,15 @@ read_values(struct config *config)
 		const char *text = config->found[i].text;
 
 		/* A secret file that could not be read has been noted. */
-		if (text != NULL &&
-		    !config_value_read(
+		if (text == NULL ||
+		    config_value_read(
 			&program->options[i], text, config->settings, &error))
+			continue;
+		if (config->found[i].source == CONFIG_FROM_FILE)
+			config_note(&config->errors, "%s:%u: %s",
+			    config->found[i].path, config->found[i].line,
+			    error.text);
+		else
 			config_note(&config->errors, "%s", error.text);
 	}
 }
@@ -253,6 +259,22 @@ config_reload(const struct config *config, struct error *error)
 		config->envp, &again, &action, error) != CONFIG_OK)
 		return NULL;
 	return again;
+}
+
+const char *
+config_next_change(const struct config *a, const struct config *b, size_t *i)
+{
+	while (*i < a->program->count) {
+		const struct config_option *option = &a->program->options[*i];
+		const char *was = a->found[*i].text;
+		const char *is = b->found[*i].text;
+
+		++*i;
+		if ((option->flags & CONFIG_RELOAD) == 0 &&
+		    strcmp(was != NULL ? was : "", is != NULL ? is : "") != 0)
+			return option->name;
+	}
+	return NULL;
 }
 
 void

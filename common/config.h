@@ -143,6 +143,14 @@ enum config_status config_load(const struct config_program *program, int argc,
 struct config *config_reload(const struct config *config, struct error *error)
     __attribute__((warn_unused_result));
 
+/*
+ * The name of the first option from *i on that SIGHUP cannot change
+ * (CONFIG_RELOAD) and whose text differs between the two, with *i behind it;
+ * NULL after the last.
+ */
+const char *config_next_change(
+    const struct config *a, const struct config *b, size_t *i);
+
 void config_free(struct config *config);
 
 /* The program's settings struct, filled by the table's offsets. */

@@ -103,6 +103,7 @@ config_layer_apply(struct config *config, struct config_layer *layer)
 			found->source = layer->source;
 			found->text = given->value;
 			given->value = NULL;
+			found->line = given->line;
 			if (layer->path != NULL)
 				found->path = mem_strdup(layer->path);
 		} else if (given->file != NULL) {

@@ -29,8 +29,9 @@ struct config_notes {
 /* What was found for one option. */
 struct config_found {
 	enum config_source source;
-	char *text; /* NULL until found, or until the secret file is read */
-	char *path; /* the file it came from, or NULL */
+	char *text;    /* NULL until found, or until the secret file is read */
+	char *path;    /* the file it came from, or NULL */
+	unsigned line; /* in the --config file */
 };
 
 struct config {

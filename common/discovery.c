@@ -223,6 +223,12 @@ discovery_new(uv_loop_t *loop, const struct discovery_options *options)
 	return d;
 }
 
+const struct addresses *
+discovery_all(const struct discovery *d)
+{
+	return &d->all;
+}
+
 static void
 free_memory(struct discovery *d)
 {

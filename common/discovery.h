@@ -43,6 +43,9 @@ struct discovery;
 struct discovery *discovery_new(
     uv_loop_t *loop, const struct discovery_options *options);
 
+/* What found was called with last. */
+const struct addresses *discovery_all(const struct discovery *d);
+
 /* No further call of found; freed when the loop has closed the handles. */
 void discovery_close(struct discovery *d);
 

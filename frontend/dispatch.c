@@ -42,7 +42,7 @@ struct lookup {
 struct dispatch {
 	uv_loop_t *loop;
 	struct pool *pool;
-	uint64_t lookup_timeout_ms;
+	const uint64_t *lookup_timeout_ms;
 	uint64_t next_id;
 	struct flight flight;
 	struct budget budget;
@@ -313,7 +313,7 @@ dispatch_request(struct socketmap_request *request, void *arg)
 	l->map = map;
 	l->key = router_key(map, key);
 	l->started = uv_now(d->loop);
-	l->deadline = l->started + d->lookup_timeout_ms;
+	l->deadline = l->started + *d->lookup_timeout_ms;
 	l->id = d->next_id++;
 	l->state = LOOKUP_ON_WAITING;
 	if (flight_join(&d->flight, &l->flight, map, key) == NULL)
@@ -439,7 +439,7 @@ collect(void *arg)
 }
 
 struct dispatch *
-dispatch_new(uv_loop_t *loop, uint64_t lookup_timeout_ms,
+dispatch_new(uv_loop_t *loop, const uint64_t *lookup_timeout_ms,
     struct metrics *metrics, struct log *log)
 {
 	struct dispatch *d = mem_calloc(1, sizeof *d);

@@ -35,9 +35,11 @@
 
 struct dispatch;
 
-/* Never NULL.  The pool is borrowed and set before the first request. */
-struct dispatch *dispatch_new(uv_loop_t *loop, uint64_t lookup_timeout_ms,
-    struct metrics *metrics, struct log *log);
+/* Never NULL.  The pool is borrowed and set before the first request; so is
+ * lookup_timeout_ms, which may change. */
+struct dispatch *dispatch_new(uv_loop_t *loop,
+    const uint64_t *lookup_timeout_ms, struct metrics *metrics,
+    struct log *log);
 void dispatch_set_pool(struct dispatch *d, struct pool *pool);
 
 /* A socketmap_handler for every map; arg is the dispatch. */

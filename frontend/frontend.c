@@ -7,6 +7,7 @@
 #include "common/admin.h"
 #include "common/metrics.h"
 #include "common/ops.h"
+#include "common/reload.h"
 #include "common/rpctls.h"
 #include "common/service.h"
 #include "frontend/dispatch.h"
@@ -31,6 +32,8 @@ struct frontend {
 	struct ops *ops;
 	struct admin admin;
 	struct observer *observer;
+	struct reload reload;
+	uint64_t lookup_timeout_ms; /* of the settings in force */
 	struct rpctls *tls;
 	struct dispatch *dispatch;
 	struct pool *pool;
@@ -112,13 +115,13 @@ static void
 on_drain(void *arg)
 {
 	struct frontend *f = arg;
+	const struct frontend_settings *s = reload_settings(&f->reload);
+	uint64_t limit_ms = s->shutdown_timeout_ms;
 
 	f->draining = true;
 	f->status_of.draining = true;
-	service_limit_drain(
-	    &f->service, f->settings->shutdown_timeout_ms + LAST_WORDS_MS);
-	(void)uv_timer_start(&f->last_words, on_drain_limit,
-	    f->settings->shutdown_timeout_ms, 0);
+	service_limit_drain(&f->service, limit_ms + LAST_WORDS_MS);
+	(void)uv_timer_start(&f->last_words, on_drain_limit, limit_ms, 0);
 	/* Where a drain of the administrator's is under way, its end is this
 	 * one's, too. */
 	if (f->server == NULL)
@@ -130,19 +133,46 @@ on_drain(void *arg)
 /* --- Reload -------------------------------------------------------------- */
 
 /* Links show and believe them when they dial next. */
+static bool
+reload_certificates(struct frontend *f)
+{
+	struct error error;
+
+	if (!rpctls_reload(f->tls, &error)) {
+		log_error(f->log,
+		    log_msg("certificates not taken over, the old ones stay"),
+		    log_str("error", error.text));
+		return false;
+	}
+	if (rpctls_expires(f->tls) > 0)
+		log_info(f->log, log_msg("certificates taken over"),
+		    log_int("expires", rpctls_expires(f->tls)));
+	return true;
+}
+
+static void
+take_settings(struct frontend *f, const struct frontend_settings *s)
+{
+	const struct frontend_settings *old = reload_settings(&f->reload);
+
+	f->lookup_timeout_ms = s->lookup_timeout_ms;
+	pool_configure(f->pool, &s->backends, s->resolve_interval_ms,
+	    strtod(s->load_factor, NULL));
+	/* Unless an administrator has changed it at run time. */
+	if (s->log_level != old->log_level)
+		log_set_level(f->log, (enum log_level)s->log_level);
+}
+
 static void
 on_reload(void *arg)
 {
 	struct frontend *f = arg;
-	struct error error;
+	bool well = reload_certificates(f);
+	const struct frontend_settings *s = reload_read(&f->reload);
 
-	if (!rpctls_reload(f->tls, &error))
-		log_error(f->log,
-		    log_msg("certificates not taken over, the old ones stay"),
-		    log_str("error", error.text));
-	else if (rpctls_expires(f->tls) > 0)
-		log_info(f->log, log_msg("certificates taken over"),
-		    log_int("expires", rpctls_expires(f->tls)));
+	if (s != NULL)
+		take_settings(f, s);
+	reload_finish(&f->reload, well && s != NULL);
 }
 
 /* --- Start --------------------------------------------------------------- */
@@ -303,8 +333,8 @@ start(struct frontend *f)
 	f->observer = observer_new(&f->loop, f->metrics, f->log);
 	if (!start_tls(f, &error))
 		goto failed;
-	f->dispatch = dispatch_new(
-	    &f->loop, f->settings->lookup_timeout_ms, f->metrics, f->log);
+	f->dispatch =
+	    dispatch_new(&f->loop, &f->lookup_timeout_ms, f->metrics, f->log);
 	/* The pool last: nng 1.5 leaks a connection that is closed while it is
 	 * being made, and what cannot start should not call anyone. */
 	if (start_server(f, &error) && start_ops(f, &error) &&
@@ -322,10 +352,12 @@ failed:
 }
 
 int
-frontend_run(
-    const struct frontend_settings *settings, const char *const *warnings)
+frontend_run(const struct config *config)
 {
-	struct frontend f = { .settings = settings };
+	const struct frontend_settings *settings = config_settings(config);
+	const char *const *warnings = config_warnings(config);
+	struct frontend f = { .settings = settings,
+		.lookup_timeout_ms = settings->lookup_timeout_ms };
 	bool started;
 
 	f.log = log_new(
@@ -339,6 +371,7 @@ frontend_run(
 		log_warn(f.log, log_msg(*warnings));
 	f.metrics = metrics_new();
 	metrics_add_process(f.metrics);
+	reload_init(&f.reload, config, f.metrics, f.log);
 	(void)uv_loop_init(&f.loop);
 
 	started = start(&f);
@@ -353,6 +386,7 @@ frontend_run(
 		log_info(f.log, log_msg("stopped"));
 	(void)uv_loop_close(&f.loop);
 	observer_free(f.observer);
+	reload_fini(&f.reload);
 	metrics_free(f.metrics);
 	rpctls_free(f.tls);
 	log_free(f.log);

@@ -10,9 +10,11 @@
 
 #include "frontend/config.h"
 
-/* Returns the process's exit status (enum service_exit); what went wrong is
- * logged. */
-int frontend_run(
-    const struct frontend_settings *settings, const char *const *warnings);
+/*
+ * Run with frontend_program's settings; SIGHUP reads them again as
+ * config_reload() does.  Returns the process's exit status (enum service_exit);
+ * what went wrong is logged.
+ */
+int frontend_run(const struct config *config);
 
 #endif

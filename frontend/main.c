@@ -14,7 +14,7 @@ main(int argc, char *argv[])
 	if (config == NULL)
 		return status;
 	service_block_signals();
-	status = frontend_run(config_settings(config), config_warnings(config));
+	status = frontend_run(config);
 	config_free(config);
 	nngsock_exit(status);
 }

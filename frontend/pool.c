@@ -32,6 +32,7 @@ struct pool {
 	struct member *members[POOL_MEMBERS_MAX];
 	struct router_member routes[POOL_MEMBERS_MAX];
 	size_t count;
+	uint64_t settled_at; /* until then nobody is let go; 0 = has passed */
 	struct link_stats past; /* of members that have gone */
 	uv_timer_t tick;
 };
@@ -237,7 +238,8 @@ on_found(void *arg, const struct addresses *all)
 		    addresses_find(all, link_url(m->link));
 
 		if (address == NULL) {
-			link_retire(m->link);
+			if (pool->settled_at == 0)
+				link_retire(m->link);
 			continue;
 		}
 		m->share = address->weight;
@@ -257,6 +259,10 @@ on_tick(uv_timer_t *timer)
 {
 	struct pool *pool = timer->data;
 
+	if (pool->settled_at != 0 && uv_now(pool->loop) >= pool->settled_at) {
+		pool->settled_at = 0;
+		on_found(pool, discovery_all(pool->discovery));
+	}
 	for (size_t i = pool->count; i-- > 0;) {
 		struct member *m = pool->members[i];
 
@@ -374,20 +380,39 @@ collect(void *arg)
 	pool_metrics_set(&pool->metrics, &sum, states, in_flight);
 }
 
+static void
+start_discovery(struct pool *pool)
+{
+	struct discovery_options names = {
+		.endpoints = pool->options.backends,
+		.setting = "BACKEND_URLS",
+		.interval_ms = pool->options.resolve_interval_ms,
+		.addresses_max = POOL_MEMBERS_MAX,
+		.dns = &dns_system,
+		.log = pool->options.log,
+		.found = on_found,
+		.arg = pool,
+	};
+
+	pool->discovery = discovery_new(pool->loop, &names);
+}
+
+void
+pool_configure(struct pool *pool, const struct endpoint_list *backends,
+    uint64_t resolve_interval_ms, double load_factor)
+{
+	pool->options.backends = backends;
+	pool->options.resolve_interval_ms = resolve_interval_ms;
+	pool->options.load_factor = load_factor;
+	pool->settled_at = uv_now(pool->loop) + POOL_SETTLE_MS;
+	discovery_close(pool->discovery);
+	start_discovery(pool);
+}
+
 struct pool *
 pool_new(uv_loop_t *loop, const struct pool_options *options)
 {
 	struct pool *pool = mem_calloc(1, sizeof *pool);
-	struct discovery_options names = {
-		.endpoints = options->backends,
-		.setting = "BACKEND_URLS",
-		.interval_ms = options->resolve_interval_ms,
-		.addresses_max = POOL_MEMBERS_MAX,
-		.dns = &dns_system,
-		.log = options->log,
-		.found = on_found,
-		.arg = pool,
-	};
 
 	pool->loop = loop;
 	pool->options = *options;
@@ -396,7 +421,7 @@ pool_new(uv_loop_t *loop, const struct pool_options *options)
 	(void)uv_timer_init(loop, &pool->tick);
 	pool->tick.data = pool;
 	(void)uv_timer_start(&pool->tick, on_tick, TICK_MS, TICK_MS);
-	pool->discovery = discovery_new(loop, &names);
+	start_discovery(pool);
 	return pool;
 }
 

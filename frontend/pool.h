@@ -57,6 +57,15 @@ struct pool;
 struct pool *pool_new(uv_loop_t *loop, const struct pool_options *options);
 
 /*
+ * Other backends, looked up so often, and another load factor, from now on.
+ * Who is no longer named is let go once names have had POOL_SETTLE_MS to be
+ * looked up.
+ */
+#define POOL_SETTLE_MS 2000
+void pool_configure(struct pool *pool, const struct endpoint_list *backends,
+    uint64_t resolve_interval_ms, double load_factor);
+
+/*
  * Send a call to the member that ranks highest for key (router_key) among
  * those not tried yet, and add it to tries.  False when none is left.
  */

@@ -198,7 +198,7 @@ def test_a_reload_of_what_is_no_token_changes_nothing(
     front = frontend(rear.wait_ready().urls).wait_ready()
     path.write_text(bad)
     rear.signal(signal.SIGHUP)
-    event = rear.wait_event("USERLI_TOKEN not taken over, the old one stays")
+    event = rear.wait_event("settings not taken over, the old ones stay")
     assert event["level"] == "error" and "USERLI_TOKEN" in event["error"]
     assert front.lookup("domain", "example.org").status == "OK"
     assert_silent_about_tokens(rear, front)
