@@ -71,6 +71,12 @@ static const struct status_rule rules[] = {
 		    "socketmap request.",
 	    .remedy = "Something else than Postfix connects to "
 		      "SOCKETMAP_LISTEN_ADDR; the log has its address." },
+	{ .what = { "config_last_reload_successful", NULL },
+	    .is_below = true,
+	    .limit = 1,
+	    .text = "The last SIGHUP was not obeyed: the old settings, tokens "
+		    "or certificates are still in use.",
+	    .remedy = "The log names the file and the line." },
 	{ .what = { "rpc_tls_certificate_expires_seconds", NULL },
 	    .is_error = true,
 	    .kind = STATUS_LEFT,
