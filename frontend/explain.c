@@ -8,8 +8,8 @@
 #include "common/mem.h"
 #include "frontend/explained.h"
 
-#define DIRECT "direct " /* before what is asked of userli, whatever is known \
-	                  */
+/* Before what is asked of userli, whatever is known. */
+#define DIRECT "direct "
 
 struct explain {
 	struct explained_context context;

@@ -10,8 +10,8 @@
 #include "common/steps.h"
 #include "frontend/pool.h"
 
-#define EXPLAINED_BACKEND "backend." /* before the names of a backend's steps \
-	                              */
+/* Before the names of a backend's steps. */
+#define EXPLAINED_BACKEND "backend."
 
 enum explained_phase {
 	EXPLAINED_FREE,
