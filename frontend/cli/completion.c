@@ -61,6 +61,10 @@ next_option(const char **text, char out[static OPTION_MAX])
 
 		*text = at + 1;
 		at += strspn(at, "\n ");
+		/* "-c, --connections" */
+		if (at[0] == '-' && at[1] != '-' && at[1] != '\0' &&
+		    at[2] == ',')
+			at += strlen("-c, ");
 		if (strncmp(at, "-w ", 3) == 0) {
 			memcpy(out, "--watch", sizeof "--watch");
 			return true;
