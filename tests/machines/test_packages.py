@@ -173,6 +173,24 @@ def test_only_the_backend_sees_the_token(installed):
     assert TOKEN not in installed.journal("userli-bridge-backend")
 
 
+def test_another_secret_is_given_as_the_readme_says(installed):
+    """The webhook's: without it there is no such path."""
+    readme = (REPOSITORY / "README.md").read_text()
+    line = "LoadCredential=WEBHOOK_SECRET:/etc/userli-bridge/webhook-secret"
+    assert line in readme
+    post = ("exec 3<>/dev/tcp/127.0.0.1/10012; printf "
+            "'POST /webhook HTTP/1.0\\r\\nContent-Length: 2\\r\\n\\r\\n{}' >&3; head -n1 <&3")
+    assert " 404 " in installed.run(post)[1]
+    installed.run("install -m 0600 /dev/null /etc/userli-bridge/webhook-secret && "
+                  "echo 0123456789abcdef0123456789abcdef >/etc/userli-bridge/webhook-secret && "
+                  "mkdir -p /run/systemd/system/userli-bridge-backend.service.d && "
+                  f"printf '[Service]\\n{line}\\n' "
+                  ">/run/systemd/system/userli-bridge-backend.service.d/webhook.conf && "
+                  "systemctl daemon-reload && systemctl restart userli-bridge-backend")
+    assert " 401 " in installed.run(post)[1]
+    wait_until(lambda: ready(installed), what="the frontend is ready", interval=0.2)
+
+
 def test_who_asks_while_the_frontend_restarts_waits(installed):
     before = installed.pid(DAEMONS[0])
     status, text = installed.run(
@@ -274,7 +292,8 @@ def test_removal_stops_all_and_purging_leaves_nothing(installed):
         assert installed.run(f"systemctl is-active {unit}", check=False)[0] != 0
     assert installed.run(f"test -e {MAP}", check=False)[0] == 1
     assert "10101" in installed.run("cat /etc/userli-bridge/frontend.conf")[1]
-    installed.run("rm /etc/userli-bridge/token /etc/userli-bridge/backend-3.conf")
+    installed.run("rm /etc/userli-bridge/{token,webhook-secret,backend-3.conf} && "
+                  "rm -r /run/systemd/system/userli-bridge-*.service.d")
     installed.run(f"dpkg --purge {' '.join(PACKAGES)}", timeout=4 * PATIENCE)
     left = installed.run("find / -xdev -name '*userli-bridge*' -not -path '/packages/*' "
                          "-not -path '/var/lib/apt/*' -not -path '/var/cache/*' "
