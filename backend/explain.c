@@ -28,9 +28,16 @@ explain_memory(struct steps *s, const struct explain_parts *p,
 	const struct cache *cache = resolve_cache(p->resolve);
 	const struct cache_entry *entry =
 	    cache != NULL ? cache_peek(cache, map, key) : NULL;
+	enum answers_state state = answers_state(&p->answers, entry, now_ms);
 	uint64_t now = uv_hrtime();
 
-	switch (answers_state(&p->answers, entry, now_ms)) {
+	if (entry == NULL || state == ANSWERS_NONE) {
+		steps_add(s, now, "cache", "%s",
+		    cache != NULL ? "nothing is remembered of it"
+				  : "off: LOOKUP_CACHE_TTL is 0");
+		return;
+	}
+	switch (state) {
 	case ANSWERS_FRESH:
 		steps_add(s, now, "cache", "%s, %.1f s old, good for %.1f s",
 		    lookup_outcome_name(entry->outcome),
@@ -46,9 +53,6 @@ explain_memory(struct steps *s, const struct explain_parts *p,
 		    seconds(now_ms, entry->fresh_until_ms));
 		break;
 	case ANSWERS_NONE:
-		steps_add(s, now, "cache", "%s",
-		    cache != NULL ? "nothing is remembered of it"
-				  : "off: LOOKUP_CACHE_TTL is 0");
 		break;
 	}
 }

@@ -195,7 +195,8 @@ enum command_exit
 query_explain(const struct command *self, const struct command_options *options,
     const char *map, const char *key)
 {
-	const char *socket = options->admin;
+	const char *who = options->admin != NULL ? options->admin : "frontend";
+	const char *socket = admin_client_socket(who);
 	char shown[QUOTE_SIZE];
 	int way = WAY_SOCKETMAP;
 
@@ -207,14 +208,13 @@ query_explain(const struct command *self, const struct command_options *options,
 			    "--via %s is none of socketmap, backend and userli",
 			    quote_value(slice_of(options->via), shown));
 	}
-	if (socket == NULL && way != WAY_SOCKETMAP)
+	if (options->admin == NULL && way != WAY_SOCKETMAP)
 		return ask_backend(self, options,
 		    way == WAY_USERLI ? RPC_HOW_DIRECT : RPC_HOW_EXPLAINED, map,
 		    key);
-	socket = admin_client_socket(socket != NULL ? socket : "frontend");
 	if (socket == NULL)
 		return command_usage(self,
 		    "--admin %s is no path with a / in it",
-		    quote_value(slice_of(options->admin), shown));
+		    quote_value(slice_of(who), shown));
 	return ask_frontend(socket, way == WAY_USERLI, map, key, options->json);
 }
