@@ -48,6 +48,7 @@ struct backend {
 	struct purger *purger;
 	struct webhook_route *webhooks;
 	struct worker *worker;
+	struct slow slow;
 	struct backend_status status_of;
 	struct status *page;
 	struct selfprobe *selfprobe; /* NULL once draining */
@@ -173,7 +174,7 @@ on_reload(void *arg)
 {
 	struct backend *b = arg;
 	struct backend_parts parts = { b->tls, b->worker, b->userli, b->resolve,
-		b->http, b->log };
+		b->http, &b->slow, b->log };
 
 	backend_reload(&b->reload, &parts);
 }
@@ -310,8 +311,10 @@ start_worker(struct backend *b, struct error *error)
 		.explain = &b->explain,
 		.metrics = b->metrics,
 		.log = b->log,
+		.slow = &b->slow,
 	};
 
+	b->slow.limit_ms = b->settings->slow_lookup_ms;
 	b->worker = worker_new(&b->loop, &options, error);
 	return b->worker != NULL;
 }
@@ -333,9 +336,8 @@ start_webhooks(struct backend *b)
 static void
 start_page(struct backend *b)
 {
-	b->status_of = (struct backend_status){
-		.userli = b->userli, .worker = b->worker, .metrics = b->metrics
-	};
+	b->status_of =
+	    (struct backend_status){ b->userli, b->worker, b->metrics };
 	b->page = status_new(
 	    &b->loop, b->metrics, &backend_status_tier, b->name, &b->status_of);
 	status_route(b->page, b->ops);

@@ -49,6 +49,7 @@ take_settings(const struct backend_parts *b, const struct backend_settings *old,
 		log_warn(b->log,
 		    log_msg("LOOKUP_CACHE_TTL turns the cache on or off with "
 			    "a restart only"));
+	b->slow->limit_ms = s->slow_lookup_ms;
 	http_set_queue_timeout(b->http, s->queue_timeout_ms);
 	/* Unless an administrator has changed it at run time. */
 	if (s->log_level != old->log_level)

@@ -20,6 +20,7 @@ struct backend_parts {
 	struct userli *userli;
 	struct resolve *resolve;
 	struct http *http;
+	struct slow *slow;
 	struct log *log;
 };
 

@@ -49,6 +49,7 @@ struct backend_settings {
 	char *admin_socket;
 	int log_level;
 	int log_format;
+	uint64_t slow_lookup_ms;
 	bool log_personal;
 	bool core_dumps;
 };

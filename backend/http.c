@@ -44,8 +44,8 @@ start(struct http *h, struct http_request *request)
 	    request->deadline > now ? request->deadline - now : 1;
 
 	request->turn_ms = now;
-	if (!http_curl_start(
-		h->curl, request->path, request->bearer, left_ms, request)) {
+	if (!http_curl_start(h->curl, request->path, request->bearer,
+		request->request_id, left_ms, request)) {
 		http_queue_fail(
 		    &h->queue, request, HTTP_BROKEN, "libcurl failed");
 		return;
@@ -287,6 +287,7 @@ request_new(const struct http_ask *ask)
 	memcpy(request->path, ask->path, path_size);
 	memcpy(request->path + path_size, bearer, bearer_size);
 	request->bearer = request->path + path_size;
+	request->request_id = ask->request_id;
 	request->done = ask->done;
 	request->arg = ask->arg;
 	return request;

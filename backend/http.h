@@ -75,6 +75,8 @@ struct http_response {
 	double seconds; /* from start of the transfer, queue excluded */
 	/* From http_get() to that start, or to where it was given up. */
 	double waited_seconds;
+	/* What seconds consist of; what was not reached is 0. */
+	double connect_seconds, first_byte_seconds, body_seconds;
 	bool sent;    /* a transfer was started */
 	bool retried; /* since its connection died, it was sent twice */
 };
@@ -87,11 +89,12 @@ struct http;
 
 /* A request.  path and bearer are copied. */
 struct http_ask {
-	const char *path;   /* starts with '/', already percent-encoded */
-	const char *bearer; /* the token; NULL or "" for none */
-	uint64_t deadline;  /* uv_now() ms */
-	bool urgent;        /* waits before all others, and in spite of
-	                       queue_max */
+	const char *path;    /* starts with '/', already percent-encoded */
+	const char *bearer;  /* the token; NULL or "" for none */
+	uint64_t request_id; /* told to the server (trace.h); 0: any */
+	uint64_t deadline;   /* uv_now() ms */
+	bool urgent;         /* waits before all others, and in spite of
+	                        queue_max */
 	http_done done;
 	void *arg;
 };

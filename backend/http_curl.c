@@ -147,7 +147,7 @@ add_transfer(struct http_curl *c)
 
 bool
 http_curl_start(struct http_curl *c, const char *path, const char *bearer,
-    uint64_t left_ms, void *request)
+    uint64_t request_id, uint64_t left_ms, void *request)
 {
 	struct http_transfer *t;
 
@@ -155,7 +155,7 @@ http_curl_start(struct http_curl *c, const char *path, const char *bearer,
 		return false;
 	t = c->idle;
 	t->request = request;
-	if (!http_transfer_aim(t, path, bearer, left_ms) ||
+	if (!http_transfer_aim(t, path, bearer, request_id, left_ms) ||
 	    curl_multi_add_handle(c->multi, t->easy) != CURLM_OK)
 		return false;
 	DL_DELETE(c->idle, t);
@@ -279,6 +279,9 @@ http_curl_new(uv_loop_t *loop, const struct http_url *url,
 	c->origin.open_socket = on_open_socket;
 	c->origin.close_socket = on_close_socket;
 	c->origin.socket_arg = c;
+	if (uv_random(NULL, NULL, &c->origin.trace, sizeof c->origin.trace, 0,
+		NULL) != 0)
+		c->origin.trace = uv_hrtime();
 	c->done = done;
 	c->arg = arg;
 	buffer_init(&c->spare, c->origin.body_max);

@@ -35,7 +35,8 @@ void http_curl_pin(struct http_curl *c, const char *addresses);
  * refuses.
  */
 bool http_curl_start(struct http_curl *c, const char *path, const char *bearer,
-    uint64_t left_ms, void *request) __attribute__((warn_unused_result));
+    uint64_t request_id, uint64_t left_ms, void *request)
+    __attribute__((warn_unused_result));
 
 /*
  * End all transfers: done is called for each with HTTP_CLOSED before this

@@ -20,6 +20,7 @@ struct http_request {
 	uint64_t patience_until;          /* the same, for its turn to come */
 	uint64_t asked_ms;                /* the same */
 	uint64_t turn_ms;                 /* the same; 0 before */
+	uint64_t request_id;
 	http_done done;
 	void *arg;
 	enum http_status status; /* of a failure */

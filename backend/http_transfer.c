@@ -182,6 +182,27 @@ judge(const struct http_transfer *t, CURLcode code, struct http_response *r)
 	}
 }
 
+static void
+describe_times(
+    const struct http_transfer *t, curl_off_t total, struct http_response *r)
+{
+	curl_off_t connected = 0;
+	curl_off_t secured = 0;
+	curl_off_t first = 0;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected);
+	(void)curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
+	(void)curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
+	if (secured > connected)
+		connected = secured;
+	/* Each is 0 until it is reached; curl counts from the start. */
+	if (first < connected)
+		first = total;
+	r->connect_seconds = (double)connected / 1e6;
+	r->first_byte_seconds = (double)(first - connected) / 1e6;
+	r->body_seconds = (double)(total - first) / 1e6;
+}
+
 void
 http_transfer_describe(const struct http_transfer *t, CURLcode code,
     struct http_response *r, char content_type[static HTTP_CONTENT_TYPE_MAX])
@@ -198,6 +219,7 @@ http_transfer_describe(const struct http_transfer *t, CURLcode code,
 	judge(t, code, r);
 	(void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &microseconds);
 	r->seconds = ((double)microseconds + (double)t->spent_us) / 1e6;
+	describe_times(t, microseconds, r);
 	if (r->status != HTTP_DONE)
 		return;
 	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -351,7 +373,7 @@ add_header(struct http_transfer *t, const char *line)
 	return longer != NULL;
 }
 
-/* Tell curl the headers, once for each time the token changes. */
+/* Make the headers that stay, once for each time the token changes. */
 static bool
 set_headers(struct http_transfer *t, const char *bearer)
 {
@@ -364,13 +386,25 @@ set_headers(struct http_transfer *t, const char *bearer)
 	buffer_init(&line, HTTP_BEARER_MAX + 64);
 	ok = add_header(t, "Accept: application/json") &&
 	    buffer_printf(&line, "Authorization: Bearer %s%c", bearer, '\0') &&
-	    (*bearer == '\0' || add_header(t, buffer_slice(&line).ptr)) &&
-	    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) ==
-		CURLE_OK;
+	    (*bearer == '\0' || add_header(t, buffer_slice(&line).ptr));
 	buffer_fini(&line);
 	if (ok)
 		t->bearer = mem_strdup(bearer);
 	return ok;
+}
+
+/* The headers of this request, in front of those that stay. */
+static bool
+set_traces(struct http_transfer *t, uint64_t request_id)
+{
+	uint64_t now = uv_hrtime();
+
+	trace_write(t->origin->trace, request_id != 0 ? request_id : now | 1,
+	    now, t->trace_id, t->trace_parent);
+	t->traces[0] = (struct curl_slist){ t->trace_id, &t->traces[1] };
+	t->traces[1] = (struct curl_slist){ t->trace_parent, t->headers };
+	return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, &t->traces[0]) ==
+	    CURLE_OK;
 }
 
 static bool
@@ -398,7 +432,7 @@ reset(struct http_transfer *t)
 
 bool
 http_transfer_aim(struct http_transfer *t, const char *path, const char *bearer,
-    uint64_t left_ms)
+    uint64_t request_id, uint64_t left_ms)
 {
 	const struct http_origin *o = t->origin;
 	char url[HTTP_URL_TEXT_MAX + HTTP_PATH_MAX];
@@ -413,6 +447,7 @@ http_transfer_aim(struct http_transfer *t, const char *path, const char *bearer,
 	memcpy(url, o->base, o->base_len);
 	memcpy(url + o->base_len, path, size);
 	return pin_addresses(t) && set_headers(t, bearer) &&
+	    set_traces(t, request_id) &&
 	    curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
 	    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK &&
 	    set_limit(t, left_ms);

@@ -11,6 +11,7 @@
 
 #include "backend/http.h"
 #include "backend/http_url.h"
+#include "backend/trace.h"
 #include "common/buffer.h"
 
 #define HTTP_CONTENT_TYPE_MAX 96 /* bytes with the NUL; the rest is cut */
@@ -22,6 +23,7 @@ struct http_origin {
 	size_t base_len;
 	char *ca_file;
 	char *user_agent;
+	uint64_t trace;      /* drawn at the start: trace.h */
 	char *addresses;     /* as CURLOPT_RESOLVE has them; NULL for none */
 	unsigned generation; /* of addresses; 0 = never any */
 	size_t body_max;
@@ -42,9 +44,12 @@ struct http_transfer {
 	struct curl_slist *addresses; /* curl borrows it */
 	unsigned generation;          /* of addresses */
 	struct curl_slist *headers;   /* curl borrows it */
-	char *bearer;                 /* what headers were made for, or NULL */
-	uint64_t limit_us;            /* for both attempts */
-	uint64_t spent_us;            /* by the first */
+	/* Two headers that each request has of its own, before the others. */
+	struct curl_slist traces[2];
+	char trace_id[TRACE_ID_LINE], trace_parent[TRACE_PARENT_LINE];
+	char *bearer;      /* what headers were made for, or NULL */
+	uint64_t limit_us; /* for both attempts */
+	uint64_t spent_us; /* by the first */
 	unsigned sendings; /* how often a request was about to be sent */
 	bool retried;
 };
@@ -59,11 +64,12 @@ struct http_transfer *http_transfer_of(CURL *easy);
 
 /*
  * Point it at a path of the origin, for left_ms at most; path and bearer (""
- * for none) are copied.  False when the path has HTTP_PATH_MAX bytes or more,
- * or libcurl refuses.
+ * for none) are copied; request_id 0 is any.  False when the path has
+ * HTTP_PATH_MAX bytes or more, or libcurl refuses.
  */
 bool http_transfer_aim(struct http_transfer *t, const char *path,
-    const char *bearer, uint64_t left_ms) __attribute__((warn_unused_result));
+    const char *bearer, uint64_t request_id, uint64_t left_ms)
+    __attribute__((warn_unused_result));
 
 /*
  * Whether it ended with code since a kept connection died before any byte of a

@@ -10,6 +10,7 @@
 #include "backend/userli_report.h"
 #include "backend/userli_verdict.h"
 #include "common/mem.h"
+#include "common/probe.h"
 
 #define CHECK_KEY "health-check.invalid"
 
@@ -85,10 +86,12 @@ ask(struct userli *u, struct call *call, size_t token)
 	userli_path_build(path, call->map, key);
 	call->token = token;
 	call->token_generation = u->tokens.generation;
+	PROBE1(userli_start, call->request_id);
 	http_get(u->http,
 	    &(struct http_ask){ .path = path,
 		.bearer = tokens_get(&u->tokens, token),
 		.deadline = call->deadline,
+		.request_id = call->request_id,
 		/* Others may be waiting for what these will tell. */
 		.urgent =
 		    call->asker != USERLI_ASKER_LOOKUP || call->asked_twice,
@@ -170,12 +173,25 @@ free_when_idle(struct userli *u)
 	free(u);
 }
 
-/* Count, log, tell, free. */
+static struct lookup_timing
+timing_of(const struct call *call, const struct http_response *response)
+{
+	return (struct lookup_timing){
+		.request_id = call->request_id,
+		.queue = response->waited_seconds,
+		.connect = response->connect_seconds,
+		.first_byte = response->first_byte_seconds,
+		.body = response->body_seconds,
+	};
+}
+
+/* Count, log, tell, free; response is of zeros without one. */
 static void
 answer(struct call *call, const struct userli_verdict *v,
     const struct http_response *response)
 {
 	struct userli *u = call->userli;
+	const struct lookup_timing timing = timing_of(call, response);
 	const struct lookup_result result = {
 		.outcome = v->outcome,
 		.source = LOOKUP_FRESH,
@@ -183,8 +199,10 @@ answer(struct call *call, const struct userli_verdict *v,
 						: slice_of(v->reason),
 		.userli_status = (uint16_t)response->code,
 		.userli_us = (uint32_t)(response->seconds * 1e6),
+		.timing = &timing,
 	};
 
+	PROBE3(userli_done, call->request_id, response->status, response->code);
 	if (v->failure != USERLI_FAILURE_NONE)
 		metrics_inc(u->metrics.failure[v->failure]);
 	/* A failed check, and why lookups are held, is logged where it is

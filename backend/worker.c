@@ -7,7 +7,9 @@
 #include "backend/exchange.h"
 #include "backend/explain.h"
 #include "backend/worker_metrics.h"
+#include "backend/worker_report.h"
 #include "common/mem.h"
+#include "common/probe.h"
 
 #define SPARE_MAX 1024 /* jobs kept for reuse */
 #define DRAIN_TICK_MS 20
@@ -100,12 +102,8 @@ on_resolved(void *arg, const struct lookup_result *result)
 
 	metrics_inc(w->metrics.calls[job->map][result->outcome]);
 	metrics_observe(w->metrics.duration[job->map], seconds);
-	log_debug(w->options.log, log_msg("lookup"),
-	    log_hex("request_id", job->request_id),
-	    log_str("map", lookup_map_name(job->map)),
-	    log_str("outcome", lookup_outcome_name(result->outcome)),
-	    log_str("source", lookup_source_name(result->source)),
-	    log_uint("age_ms", result->age_ms), log_double("seconds", seconds));
+	worker_report_lookup(w->options.log, w->options.slow, uv_now(w->loop),
+	    job->request_id, job->map, result, seconds);
 	answer_job(w, job, result);
 	job_free(w, job);
 }
@@ -123,6 +121,7 @@ start_lookup(struct worker *w, struct exchange *ex, const struct rpc_call *call,
 	job->id = call->id;
 	job->request_id = call->request_id;
 	job->started_ns = uv_hrtime();
+	PROBE2(call_start, call->request_id, map);
 	job->steps =
 	    explain_new(w->options.explain, map, call, uv_now(w->loop));
 	if (call->how == RPC_HOW_DIRECT)

@@ -19,6 +19,7 @@
 #include "common/metrics.h"
 #include "common/nngsock.h"
 #include "common/rpctls.h"
+#include "common/slow.h"
 
 struct worker_options {
 	const struct endpoint_list *listen;
@@ -31,6 +32,7 @@ struct worker_options {
 	const struct explain_parts *explain; /* borrowed */
 	struct metrics *metrics;
 	struct log *log;
+	struct slow *slow; /* borrowed; NULL: no lookup is slow */
 };
 
 struct worker;

@@ -45,6 +45,15 @@ enum lookup_source {
 	LOOKUP_RULE = 3, /* from a key that cannot exist */
 };
 
+/* Where the time of a request to userli went, in seconds. */
+struct lookup_timing {
+	uint64_t request_id; /* of the lookup that it was sent for */
+	double queue;        /* until its turn came */
+	double connect;      /* TLS included; 0 over a kept connection */
+	double first_byte;   /* from there to the answer's first byte */
+	double body;         /* from there to its end */
+};
+
 struct lookup_result {
 	enum lookup_outcome outcome;
 	enum lookup_source source;
@@ -55,6 +64,8 @@ struct lookup_result {
 	struct slice steps;     /* of an explained lookup: common/steps.h */
 	uint16_t userli_status; /* HTTP status; 0: not asked, no answer */
 	uint32_t userli_us;     /* how long userli took for it */
+	/* Of the request that it came from; borrowed; NULL without one. */
+	const struct lookup_timing *timing;
 };
 
 /* "alias" to LOOKUP_ALIAS; LOOKUP_MAPS for an unknown name. */

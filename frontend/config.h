@@ -32,6 +32,7 @@ struct frontend_settings {
 	char *admin_socket;
 	int log_level;
 	int log_format;
+	uint64_t slow_lookup_ms;
 	bool log_personal;
 	bool core_dumps;
 };

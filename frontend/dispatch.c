@@ -8,6 +8,7 @@
 #include "common/flight.h"
 #include "common/keyrules.h"
 #include "common/mem.h"
+#include "common/probe.h"
 #include "frontend/budget.h"
 #include "frontend/dispatch_report.h"
 #include "frontend/router.h"
@@ -42,7 +43,7 @@ struct lookup {
 struct dispatch {
 	uv_loop_t *loop;
 	struct pool *pool;
-	const uint64_t *lookup_timeout_ms;
+	const struct dispatch_limits *limits;
 	uint64_t next_id;
 	struct flight flight;
 	struct budget budget;
@@ -98,8 +99,8 @@ static void
 answer_one(struct dispatch *d, struct lookup *l,
     const struct lookup_result *result, struct slice backend)
 {
-	dispatch_report_lookup(
-	    &d->report, l->request, l->map, l->id, result, backend);
+	dispatch_report_lookup(&d->report, l->request, l->map, l->id, result,
+	    backend, l->call.sent_ns);
 	socketmap_reply(l->request, status_of(result->outcome),
 	    result->data.ptr, result->data.len);
 	d->waiting--;
@@ -270,7 +271,7 @@ reply_by_rule(struct dispatch *d, struct socketmap_request *request,
 	}
 	metrics_inc(d->report.sources[LOOKUP_RULE]);
 	dispatch_report_lookup(
-	    &d->report, request, map, d->next_id++, &result, SLICE(""));
+	    &d->report, request, map, d->next_id++, &result, SLICE(""), 0);
 	socketmap_reply(request, status_of(result.outcome), result.data.ptr,
 	    result.data.len);
 }
@@ -308,14 +309,15 @@ dispatch_request(struct socketmap_request *request, void *arg)
 		return;
 	}
 	l = lookup_new(d);
-	l->call.link = NULL;
+	l->call = (struct link_call){ .link = NULL };
 	l->request = request;
 	l->map = map;
 	l->key = router_key(map, key);
 	l->started = uv_now(d->loop);
-	l->deadline = l->started + *d->lookup_timeout_ms;
+	l->deadline = l->started + d->limits->lookup_timeout_ms;
 	l->id = d->next_id++;
 	l->state = LOOKUP_ON_WAITING;
+	PROBE2(lookup_start, l->id, map);
 	if (flight_join(&d->flight, &l->flight, map, key) == NULL)
 		depart(d, l);
 	else
@@ -439,13 +441,13 @@ collect(void *arg)
 }
 
 struct dispatch *
-dispatch_new(uv_loop_t *loop, const uint64_t *lookup_timeout_ms,
+dispatch_new(uv_loop_t *loop, const struct dispatch_limits *limits,
     struct metrics *metrics, struct log *log)
 {
 	struct dispatch *d = mem_calloc(1, sizeof *d);
 
 	d->loop = loop;
-	d->lookup_timeout_ms = lookup_timeout_ms;
+	d->limits = limits;
 	d->timer_due = UINT64_MAX;
 	/* So that the request ids of two frontends differ; nothing else
 	 * depends on it. */
@@ -453,7 +455,7 @@ dispatch_new(uv_loop_t *loop, const uint64_t *lookup_timeout_ms,
 		d->next_id = uv_hrtime();
 	flight_init(&d->flight);
 	budget_init(&d->budget);
-	dispatch_report_init(&d->report, loop, metrics, log);
+	dispatch_report_init(&d->report, loop, limits, metrics, log);
 	metrics_on_collect(metrics, collect, d);
 	(void)uv_timer_init(loop, &d->timer);
 	d->timer.data = d;

@@ -16,6 +16,7 @@
 
 #include "common/log.h"
 #include "common/metrics.h"
+#include "frontend/dispatch_report.h"
 #include "frontend/pool.h"
 #include "frontend/socketmap/socketmap.h"
 
@@ -36,9 +37,9 @@
 struct dispatch;
 
 /* Never NULL.  The pool is borrowed and set before the first request; so is
- * lookup_timeout_ms, which may change. */
+ * limits. */
 struct dispatch *dispatch_new(uv_loop_t *loop,
-    const uint64_t *lookup_timeout_ms, struct metrics *metrics,
+    const struct dispatch_limits *limits, struct metrics *metrics,
     struct log *log);
 void dispatch_set_pool(struct dispatch *d, struct pool *pool);
 

@@ -1,5 +1,7 @@
 #include "frontend/dispatch_report.h"
 
+#include "common/probe.h"
+
 #define SILENCE_MS 1000 /* between log lines */
 
 static const char *const moved_names[DISPATCH_MOVED_REASONS] = {
@@ -10,10 +12,36 @@ static const char *const moved_names[DISPATCH_MOVED_REASONS] = {
 	[DISPATCH_MOVED_VERSION] = "version",
 };
 
+/* queue is the time before a backend was last asked, wire from then on: the
+ * backend's own part of it is in its log, under the same id. */
+static void
+report_slow(struct dispatch_report *r, const struct socketmap_request *request,
+    enum lookup_map map, uint64_t id, const struct lookup_result *result,
+    struct slice backend, uint64_t sent_ns)
+{
+	double now = (double)uv_now(r->loop) / 1e3;
+	double seconds = now - (double)socketmap_request_time(request) / 1e3;
+	double wire = sent_ns > 0 ? now - (double)sent_ns / 1e9 : 0;
+	uint64_t untold;
+
+	r->slow.limit_ms = r->limits->slow_lookup_ms;
+	if (!slow_tell(&r->slow, seconds, uv_now(r->loop), &untold))
+		return;
+	wire = wire < 0 ? 0 : wire > seconds ? seconds : wire;
+	log_warn(r->log, log_msg("slow lookup"), log_hex("request_id", id),
+	    log_str("map", lookup_map_name(map)),
+	    log_str("outcome", lookup_outcome_name(result->outcome)),
+	    log_str("source", lookup_source_name(result->source)),
+	    log_slice("backend", backend), log_double("seconds", seconds),
+	    log_double("queue", seconds - wire), log_double("wire", wire),
+	    log_bool("joined", sent_ns == 0),
+	    log_uint("alike_not_logged", untold));
+}
+
 void
-dispatch_report_lookup(const struct dispatch_report *r,
+dispatch_report_lookup(struct dispatch_report *r,
     const struct socketmap_request *request, enum lookup_map map, uint64_t id,
-    const struct lookup_result *result, struct slice backend)
+    const struct lookup_result *result, struct slice backend, uint64_t sent_ns)
 {
 	size_t len;
 	const char *key = socketmap_request_key(request, &len);
@@ -24,6 +52,8 @@ dispatch_report_lookup(const struct dispatch_report *r,
 	    log_str("outcome", lookup_outcome_name(result->outcome)),
 	    log_str("source", lookup_source_name(result->source)),
 	    log_uint("age_ms", result->age_ms), log_slice("backend", backend));
+	PROBE2(lookup_done, id, result->outcome);
+	report_slow(r, request, map, id, result, backend, sent_ns);
 }
 
 void
@@ -51,7 +81,7 @@ counter(struct metrics *m, const char *name, const char *help)
 
 void
 dispatch_report_init(struct dispatch_report *r, uv_loop_t *loop,
-    struct metrics *m, struct log *log)
+    const struct dispatch_limits *limits, struct metrics *m, struct log *log)
 {
 	static const char *const reason_label[] = { "reason", NULL };
 	static const char *const source_label[] = { "source", NULL };
@@ -62,7 +92,9 @@ dispatch_report_init(struct dispatch_report *r, uv_loop_t *loop,
 	    metrics_counters(m, "lookups_answered_total",
 		"Lookups by how the answer came about", source_label);
 
-	*r = (struct dispatch_report){ .loop = loop, .log = log };
+	*r = (struct dispatch_report){
+		.loop = loop, .log = log, .limits = limits
+	};
 	for (int i = 0; i < DISPATCH_MOVED_REASONS; i++)
 		r->moved[i] = metrics_counter(
 		    moved, (const char *const[]){ moved_names[i], NULL });

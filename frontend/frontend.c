@@ -33,7 +33,7 @@ struct frontend {
 	struct admin admin;
 	struct observer *observer;
 	struct reload reload;
-	uint64_t lookup_timeout_ms; /* of the settings in force */
+	struct dispatch_limits limits; /* of the settings in force */
 	struct rpctls *tls;
 	struct dispatch *dispatch;
 	struct pool *pool;
@@ -67,6 +67,13 @@ on_ready_probe(
 		reply->status = 503;
 	ops_reply_status(
 	    reply, reason == NULL ? "ready" : "unavailable", reason);
+}
+
+static struct dispatch_limits
+limits_of(const struct frontend_settings *s)
+{
+	return (
+	    struct dispatch_limits){ s->lookup_timeout_ms, s->slow_lookup_ms };
 }
 
 /* --- Stop ---------------------------------------------------------------- */
@@ -155,7 +162,7 @@ take_settings(struct frontend *f, const struct frontend_settings *s)
 {
 	const struct frontend_settings *old = reload_settings(&f->reload);
 
-	f->lookup_timeout_ms = s->lookup_timeout_ms;
+	f->limits = limits_of(s);
 	pool_configure(f->pool, &s->backends, s->resolve_interval_ms,
 	    strtod(s->load_factor, NULL));
 	/* Unless an administrator has changed it at run time. */
@@ -333,8 +340,7 @@ start(struct frontend *f)
 	f->observer = observer_new(&f->loop, f->metrics, f->log);
 	if (!start_tls(f, &error))
 		goto failed;
-	f->dispatch =
-	    dispatch_new(&f->loop, &f->lookup_timeout_ms, f->metrics, f->log);
+	f->dispatch = dispatch_new(&f->loop, &f->limits, f->metrics, f->log);
 	/* The pool last: nng 1.5 leaks a connection that is closed while it is
 	 * being made, and what cannot start should not call anyone. */
 	if (start_server(f, &error) && start_ops(f, &error) &&
@@ -357,7 +363,7 @@ frontend_run(const struct config *config)
 	const struct frontend_settings *settings = config_settings(config);
 	const char *const *warnings = config_warnings(config);
 	struct frontend f = { .settings = settings,
-		.lookup_timeout_ms = settings->lookup_timeout_ms };
+		.limits = limits_of(settings) };
 	bool started;
 
 	f.log = log_new(
