@@ -53,7 +53,7 @@ struct status_item {
 	const char *section; /* equal ones stand side by side */
 	const char *name;    /* "cache_hits", for programs */
 	const char *label;   /* for people */
-	const char *unit;    /* "", "/s", "share", "s", "bytes" */
+	const char *unit;    /* "", "/s", "share", "s", "bytes", "flag" */
 	struct metrics_selector what;
 	enum status_kind kind;
 };

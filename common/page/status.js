@@ -44,6 +44,7 @@ function duration(seconds) {
 
 function figure(value, unit) {
   if (value === null || value === undefined) return "–";
+  if (unit === "flag") return value ? "yes" : "no";
   if (unit === "s") return duration(value);
   if (unit === "share") return (value * 100).toFixed(1) + " %";
   if (unit === "bytes") return (value / 1048576).toFixed(1) + " MiB";
