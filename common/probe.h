@@ -17,6 +17,8 @@
 #ifndef COMMON_PROBE_H
 #define COMMON_PROBE_H
 
+#include <stdint.h> /* of which ids are */
+
 #ifdef USDT
 #include <sys/sdt.h>
 #define PROBE1(name, a) DTRACE_PROBE1(userli_bridge, name, a)

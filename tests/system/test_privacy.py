@@ -124,6 +124,7 @@ def test_personal_logs_do_show_them(sandbox, backend, frontend, tmp_path):
     back = backend(userli.url, **settings).wait_ready()
     front = frontend(back.urls, **settings).wait_ready()
     front.lookup("mailbox", address(1))
+    front.wait_event("lookup")
     assert any(MARK.search(line) for line in everything_said(front))
 
 
