@@ -139,7 +139,7 @@ router_rank(const struct router_member *members, size_t count, uint64_t key,
 	double best_score = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		double s = score(&members[i], key);
+		double s = score(&members[i], mix(members[i].id, key));
 
 		if (was_tried(members[i].id, taken, taken_count) ||
 		    (best != ROUTER_NONE && s <= best_score))
