@@ -136,16 +136,18 @@ router_rank(const struct router_member *members, size_t count, uint64_t key,
     const uint64_t *taken, size_t taken_count)
 {
 	size_t best = ROUTER_NONE;
-	double best_score = 0;
+	uint64_t best_bits = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		double s = score(&members[i], mix(members[i].id, key));
+		const struct router_member *m = &members[i];
+		uint64_t bits = mix(m->id, key);
 
-		if (was_tried(members[i].id, taken, taken_count) ||
-		    (best != ROUTER_NONE && s <= best_score))
+		if (was_tried(m->id, taken, taken_count) ||
+		    (best != ROUTER_NONE &&
+			!outranks(m, bits, &members[best], best_bits)))
 			continue;
 		best = i;
-		best_score = s;
+		best_bits = bits;
 	}
 	return best;
 }
