@@ -80,6 +80,23 @@ tell_ranks(struct explained *l, uint64_t key)
 		    "address");
 }
 
+/* Why it is this one that is asked. */
+static const char *
+reason_of(const struct explained *l)
+{
+	struct pool_view first;
+
+	if (l->tries.count > 1)
+		return "the next that can be asked";
+	if (pool_rank(
+		l->context->pool, router_key(l->map, l->key), &first, 1) == 0 ||
+	    strcmp(first.url, link_url(l->call.link)) == 0)
+		return "the first in rank";
+	if (first.state != LINK_UP)
+		return "for the first in rank is not up";
+	return "for the first in rank has more than its share in flight";
+}
+
 static bool
 send_next(struct explained *l)
 {
@@ -97,8 +114,8 @@ send_next(struct explained *l)
 		&call))
 		return false;
 	l->phase = EXPLAINED_SENT;
-	steps_add(&l->steps, uv_hrtime(), "asked", "%s, %u ms left",
-	    link_url(l->call.link), call.left_ms);
+	steps_add(&l->steps, uv_hrtime(), "asked", "%s, %s; %u ms left",
+	    link_url(l->call.link), reason_of(l), call.left_ms);
 	return true;
 }
 

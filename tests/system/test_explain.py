@@ -56,6 +56,7 @@ def test_every_step_of_a_lookup_is_told(stack, admin):
     )
     assert stack.backend.urls[0] in frontend["rank"][0] and "up" in frontend["rank"][0]
     assert stack.backend.urls[0] in frontend["asked"][0]
+    assert "the first in rank" in frontend["asked"][0]
     assert '"info@example.org"' in backend["rules"][0]
     assert re.match(r"HTTP status 200 after \d", backend["userli"][0])
     assert "OK" in frontend["outcome"][0]
@@ -109,6 +110,8 @@ def test_a_draining_backend_is_passed_over_and_that_is_told(
     _, answer = explain("alias", f"user{n}@example.org", "--admin", admin)
     assert answer["backend"] == "b1" and "moved" not in steps(answer)
     assert any("b0, draining" in rank for rank in steps(answer)["rank"])
+    if "b0" in steps(answer)["rank"][0]:
+        assert "the first in rank is not up" in steps(answer)["asked"][0]
 
 
 def test_without_a_backend_the_wait_is_told(stack, admin):
