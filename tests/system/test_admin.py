@@ -1,13 +1,16 @@
 """The admin sockets: who may ask, drain and resume, the log level at once."""
 
+import contextlib
 import json
 import os
+import pty
 import socket
 import stat
+import subprocess
 
 import pytest
 from support.daemons import program_path
-from support.process import run
+from support.process import clean_environment, run
 from support.wait import wait_until
 
 TOOL = program_path("userli-bridge")
@@ -213,3 +216,45 @@ def test_what_is_remembered_can_be_looked_at(make_stack, sockets):
 def test_a_frontend_remembers_nothing_that_could_be_shown(admin, sockets):
     status, _, error = tool("cache", "stat", "--admin", sockets["frontend"])
     assert status == 69 and "other tier" in error
+
+
+# --- On a terminal -------------------------------------------------------------
+
+
+def on_terminal(*arguments, **environment):
+    """What a program writes to a terminal."""
+    ours, its = pty.openpty()
+    try:
+        child = subprocess.Popen(
+            [TOOL, *arguments],
+            stdout=its,
+            stderr=its,
+            env=clean_environment({"TERM": "xterm", **environment}),
+        )
+        child.wait(30)
+        os.set_blocking(ours, False)
+        shown = b""
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(ours, 65536):
+                shown += piece
+        return shown.decode()
+    finally:
+        os.close(its)
+        os.close(ours)
+
+
+def test_colours_are_for_terminals_that_want_them(admin, sockets):
+    pool = ("pool", "--admin", sockets["frontend"])
+    assert "\033[32mup\033[0m" in on_terminal(*pool)
+    assert "\033" not in on_terminal(*pool, NO_COLOR="1")
+    assert "\033" not in on_terminal(*pool, TERM="dumb")
+    assert "\033" not in tool(*pool)[1]
+
+
+def test_long_work_says_what_it_is_at(admin):
+    settings = {
+        "BACKEND_URLS": admin.backend.urls[0],
+        "SOCKETMAP_LISTEN_ADDR": admin.frontend.address,
+    }
+    shown = on_terminal("doctor", NO_COLOR="1", **settings)
+    assert f"\r\033[K  ... {admin.backend.urls[0]}" in shown

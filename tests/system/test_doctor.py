@@ -10,6 +10,7 @@ import socket
 
 import pytest
 from support import postfix
+from support.certificates import make_ca, make_certificate
 from support.daemons import program_path
 from support.process import run
 
@@ -271,3 +272,33 @@ def test_settings_that_are_wrong_are_told_as_the_daemon_would(doctor):
 def test_a_directory_that_is_no_postfixs_is_a_finding(doctor, tmp_path):
     status, out, _ = run([TOOL, "doctor", "--postfix", tmp_path / "none"], timeout=60)
     assert status == 1 and "postconf" in out
+
+
+def test_a_backend_is_asked_over_tls_and_certificates_that_end_are_told(
+    make_stack, tmp_path
+):
+    ca = make_ca(tmp_path)
+    server = make_certificate(
+        tmp_path, ca, ["DNS:backend.invalid"], "server", "serverAuth,clientAuth"
+    )
+    client = make_certificate(tmp_path, ca, ["DNS:mail.invalid"], "client", "clientAuth")
+
+    def shows(own):
+        return {"RPC_TLS_CERT": own.cert, "RPC_TLS_KEY": own.key, "RPC_TLS_CA": ca.cert}
+
+    name = {"RPC_TLS_SERVER_NAME": "backend.invalid"}
+    stack = make_stack(
+        backend={"BACKEND_LISTEN_URL": "tls+tcp://127.0.0.1:0", **shows(server)},
+        frontend={**shows(client), **name},
+    )
+    doctor = Doctor(tmp_path).use(stack)
+    found = doctor.run({**shows(client), **name})
+    assert "accepts its token" in doctor.out
+    # They are good for two days, as tests' certificates are.
+    assert [text.split(" expires in ")[0] for text, _ in found] == [
+        "the frontend's certificate",
+        "the backend's certificate",
+    ]
+    assert all("RPC_TLS_CERT" in fix for _, fix in found)
+    # Without certificates it cannot be asked, and that is told.
+    assert any("RPC_TLS_CERT" in text for text, _ in doctor.run())
