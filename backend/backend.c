@@ -201,8 +201,7 @@ start_resolve(struct backend *b)
 	b->resolve = resolve_new(&b->loop, &options);
 	b->explain = (struct explain_parts){ .resolve = b->resolve,
 		.userli = b->userli,
-		.delimiter = options.delimiter,
-		.answers = options.answers };
+		.delimiter = options.delimiter };
 }
 
 static void

@@ -73,7 +73,7 @@ write_entry(
 	uint64_t now = uv_now(c->loop);
 
 	jsonout_string(j, "state",
-	    states[answers_state(&c->explain->answers, entry, now)]);
+	    states[answers_state(resolve_answers(c->resolve), entry, now)]);
 	if (entry == NULL)
 		return;
 	jsonout_string(j, "outcome", lookup_outcome_name(entry->outcome));

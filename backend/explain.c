@@ -28,7 +28,8 @@ explain_memory(struct steps *s, const struct explain_parts *p,
 	const struct cache *cache = resolve_cache(p->resolve);
 	const struct cache_entry *entry =
 	    cache != NULL ? cache_peek(cache, map, key) : NULL;
-	enum answers_state state = answers_state(&p->answers, entry, now_ms);
+	enum answers_state state =
+	    answers_state(resolve_answers(p->resolve), entry, now_ms);
 	uint64_t now = uv_hrtime();
 
 	if (entry == NULL || state == ANSWERS_NONE) {

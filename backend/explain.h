@@ -16,7 +16,6 @@ struct explain_parts {
 	struct resolve *resolve;
 	struct userli *userli;
 	struct slice delimiter; /* POSTFIX_RECIPIENT_DELIMITER */
-	struct answers_options answers;
 };
 
 /*

@@ -432,6 +432,12 @@ resolve_cache(struct resolve *r)
 	return r->cache;
 }
 
+const struct answers_options *
+resolve_answers(const struct resolve *r)
+{
+	return &r->options.answers;
+}
+
 bool
 resolve_configure(struct resolve *r, const struct answers_options *answers,
     uint64_t stale_after_ms, bool gate)

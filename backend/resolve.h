@@ -72,6 +72,9 @@ size_t resolve_purge(struct resolve *r, enum lookup_map map, struct slice key);
 /* For those who save and load it; NULL while the cache is off. */
 struct cache *resolve_cache(struct resolve *r);
 
+/* How long answers may be told, as it is now. */
+const struct answers_options *resolve_answers(const struct resolve *r);
+
 /*
  * Ask nothing from now on: what is not answered at once is DRAINING.  To be
  * called before http and userli are closed; every query must have ended (http

@@ -166,8 +166,8 @@ on_result(void *arg, const struct ops_request *request, struct ops_reply *reply)
 /* --- Life ---------------------------------------------------------------- */
 
 struct explain *
-explain_new(uv_loop_t *loop, struct pool *pool, uint64_t lookup_timeout_ms,
-    struct admin *admin, struct log *log)
+explain_new(uv_loop_t *loop, struct pool *pool,
+    const uint64_t *lookup_timeout_ms, struct admin *admin, struct log *log)
 {
 	struct explain *e = mem_calloc(1, sizeof *e);
 

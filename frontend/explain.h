@@ -27,9 +27,10 @@
 
 struct explain;
 
-/* Never NULL; adds the routes.  pool and log are borrowed. */
+/* Never NULL; adds the routes.  pool, log and what lookup_timeout_ms
+ * points to are borrowed. */
 struct explain *explain_new(uv_loop_t *loop, struct pool *pool,
-    uint64_t lookup_timeout_ms, struct admin *admin, struct log *log);
+    const uint64_t *lookup_timeout_ms, struct admin *admin, struct log *log);
 
 /* Before the pool is closed. */
 void explain_close(struct explain *e);

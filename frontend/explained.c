@@ -237,7 +237,7 @@ explained_begin(struct explained *l, uint64_t id, struct slice map,
 	l->key = (struct slice){ mem_dup(key.ptr, key.len), key.len };
 	l->how = how;
 	l->call.events = &events;
-	l->deadline = uv_now(e->loop) + e->lookup_timeout_ms;
+	l->deadline = uv_now(e->loop) + *e->lookup_timeout_ms;
 	steps_init(&l->steps, STEPS_MAX, now);
 	steps_add(&l->steps, now, "received",
 	    "request %016" PRIx64 ", map %.*s, key \"%.*s\", %zu bytes",

@@ -25,7 +25,7 @@ struct explained_context {
 	uv_loop_t *loop;
 	struct pool *pool;
 	struct log *log;
-	uint64_t lookup_timeout_ms;
+	const uint64_t *lookup_timeout_ms; /* a reload may change it */
 };
 
 struct explained {

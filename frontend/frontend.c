@@ -216,8 +216,8 @@ start_pool(struct frontend *f)
 	f->pool = pool_new(&f->loop, &options);
 	dispatch_set_pool(f->dispatch, f->pool);
 	f->status_of.pool = f->pool;
-	f->explain = explain_new(&f->loop, f->pool,
-	    f->settings->lookup_timeout_ms, &f->admin, f->log);
+	f->explain = explain_new(
+	    &f->loop, f->pool, &f->lookup_timeout_ms, &f->admin, f->log);
 	admin_route(&f->admin, "GET", "/pool", pool_json_reply, f->pool);
 }
 

@@ -2,10 +2,12 @@
 
 import json
 import re
+import signal
 
 import pytest
-from support.daemons import program_path
+from support.daemons import Frontend, program_path
 from support.process import run
+from support.wait import wait_until
 
 TOOL = program_path("userli-bridge")
 INFO = ("alias", "info@example.org")
@@ -159,3 +161,22 @@ def test_hostile_keys_are_shown_harmless(stack, admin):
 def test_the_way_is_one_of_three(stack):
     status, _, error = tool("query", *INFO, "--explain", "--via", "http")
     assert status == 64 and "none of socketmap, backend and userli" in error
+
+
+def test_a_reload_holds_for_what_is_explained_too(keeper, stack, tmp_path, short_dir):
+    """The frontend's LOOKUP_TIMEOUT is told as what a backend has left."""
+    config = tmp_path / "frontend.conf"
+    config.write_text("LOOKUP_TIMEOUT=9s\n")
+    admin = short_dir / "reloaded"
+    front = keeper.add(
+        Frontend(stack.backend.urls, ["--config", config], ADMIN_SOCKET=admin)
+    ).wait_ready()
+
+    def left_ms():
+        asked = steps(explain(*INFO, "--admin", admin)[1])["asked"][0]
+        return int(re.search(r"(\d+) ms left", asked)[1])
+
+    assert left_ms() == 9000
+    config.write_text("LOOKUP_TIMEOUT=7s\n")
+    front.signal(signal.SIGHUP)
+    wait_until(lambda: left_ms() == 7000, what="the new limit")
