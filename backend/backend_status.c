@@ -150,6 +150,10 @@ judge(void *arg, struct status_problems *p)
 	if (worker_draining(b->worker))
 		status_problem(p, false, "",
 		    "Shutting down: the frontends ask other backends.");
+	if (worker_paused(b->worker))
+		status_problem(p, false, "userli-bridge resume backend",
+		    "Drained by the administrator: the frontends ask other "
+		    "backends.");
 	if (!userli_ready(b->userli, &reason))
 		status_problem(p, true,
 		    "Frontends keep asking this backend; what it cannot answer "

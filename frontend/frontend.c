@@ -266,6 +266,7 @@ pause_work(void *arg, struct error *error)
 	if (f->drained || f->draining)
 		return true;
 	f->drained = true;
+	f->status_of.drained = true;
 	socketmap_server_shutdown(f->server, on_paused, f);
 	return true;
 }
@@ -290,6 +291,7 @@ resume_work(void *arg, struct error *error)
 		return false;
 	}
 	f->drained = false;
+	f->status_of.drained = false;
 	return true;
 }
 

@@ -139,6 +139,10 @@ judge(void *arg, struct status_problems *p)
 		status_problem(p, false, "",
 		    "Shutting down: what is in flight is answered, new "
 		    "connections are not taken.");
+	if (f->drained)
+		status_problem(p, true, "userli-bridge resume frontend",
+		    "Drained by the administrator: Postfix cannot ask, and "
+		    "defers the mail.");
 	if (f->pool == NULL || pool_size(f->pool) == 0)
 		status_problem(p, true,
 		    "Check BACKEND_URLS, and DNS on this host.",

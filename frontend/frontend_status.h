@@ -16,6 +16,7 @@ struct frontend_status {
 	const struct metrics *metrics;
 	uint64_t connections_max;
 	bool draining;
+	bool drained; /* by the administrator */
 };
 
 extern const struct status_tier frontend_status_tier;

@@ -12,6 +12,7 @@ import pytest
 from support.daemons import program_path
 from support.process import clean_environment, run
 from support.wait import wait_until
+from support.web import fetch
 
 TOOL = program_path("userli-bridge")
 NOBODY = 65534
@@ -150,6 +151,22 @@ def test_who_is_not_reached_is_told(short_dir):
     assert "No such file" in error and "ADMIN_SOCKET" in error
     status, _, error = tool("drain", "fronted")
     assert status == 64 and "neither frontend nor backend" in error
+
+
+def problems(daemon):
+    return [p["text"] for p in fetch(daemon.metrics_url + "/status.json").json()["problems"]]
+
+
+def test_a_daemon_that_is_left_drained_is_at_the_top_of_its_page(admin, sockets):
+    for tier in ("frontend", "backend"):
+        daemon = getattr(admin, tier)
+        assert tool("drain", sockets[tier])[0] == 0
+        assert any("Drained by the administrator" in text for text in problems(daemon))
+    admin.frontend.wait_event("drained")
+    for tier in ("frontend", "backend"):
+        daemon = getattr(admin, tier)
+        assert tool("resume", sockets[tier])[0] == 0
+        assert not any("Drained" in text for text in problems(daemon))
 
 
 # --- What they show ----------------------------------------------------------
