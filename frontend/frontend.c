@@ -217,7 +217,7 @@ start_pool(struct frontend *f)
 	dispatch_set_pool(f->dispatch, f->pool);
 	f->status_of.pool = f->pool;
 	f->explain = explain_new(
-	    &f->loop, f->pool, &f->lookup_timeout_ms, &f->admin, f->log);
+	    &f->loop, f->pool, &f->limits.lookup_timeout_ms, &f->admin, f->log);
 	admin_route(&f->admin, "GET", "/pool", pool_json_reply, f->pool);
 }
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from support.daemons import TOKEN, program_path
 from support.directory import alias, sample_directory, write_directory
-from support.load import Load
+from support.load import Load, sanitizers
 from support.process import clean_environment
 from support.wait import wait_until
 from support.web import fetch
@@ -171,6 +171,7 @@ def test_a_crash_leaves_no_core(tmp_path, program):
 @pytest.mark.skipif(
     resource.getrlimit(resource.RLIMIT_CORE)[1] == 0, reason="core dumps are off here"
 )
+@pytest.mark.skipif(bool(sanitizers()), reason="a sanitizer turns core dumps off itself")
 def test_a_crash_leaves_a_core_where_it_was_allowed(tmp_path):
     _, limits = crash(tmp_path, "userli-bridge-backend", CORE_DUMPS="1")
     assert not re.search(r"^Max core file size +0 ", limits, re.M)
