@@ -292,8 +292,8 @@ def test_removal_stops_all_and_purging_leaves_nothing(installed):
         assert installed.run(f"systemctl is-active {unit}", check=False)[0] != 0
     assert installed.run(f"test -e {MAP}", check=False)[0] == 1
     assert "10101" in installed.run("cat /etc/userli-bridge/frontend.conf")[1]
-    installed.run("rm /etc/userli-bridge/{token,webhook-secret,backend-3.conf} && "
-                  "rm -r /run/systemd/system/userli-bridge-*.service.d")
+    installed.run("rm -f /etc/userli-bridge/{token,webhook-secret,backend-3.conf} && "
+                  "rm -rf /run/systemd/system/userli-bridge-*.service.d")
     installed.run(f"dpkg --purge {' '.join(PACKAGES)}", timeout=4 * PATIENCE)
     left = installed.run("find / -xdev -name '*userli-bridge*' -not -path '/packages/*' "
                          "-not -path '/var/lib/apt/*' -not -path '/var/cache/*' "
