@@ -147,3 +147,14 @@ def test_everything_is_of_the_same_version():
     ):
         found = re.findall(pattern, (DEPLOY / name).read_text(), re.M)
         assert set(found) == {version}, name
+
+
+def test_what_cmake_reads_is_in_the_images_context():
+    """fuzz targets are built elsewhere only."""
+    wanted = {line.lstrip("!") for line in (REPOSITORY / ".dockerignore").read_text().splitlines()
+              if line.startswith("!")}
+    for folder in ("", "tests/"):
+        text = (REPOSITORY / folder / "CMakeLists.txt").read_text()
+        for name in re.findall(r"add_subdirectory\((\S+)\)", text):
+            path = folder + name
+            assert path in {"tests", "tests/fuzz"} or path in wanted, path
