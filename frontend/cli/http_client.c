@@ -245,6 +245,8 @@ http_client_ask(const struct http_target *t, const char *method,
 		in_time = receive(fd, reply);
 	(void)close(fd);
 	text = buffer_slice(reply);
+	if (text.ptr == NULL)
+		text = SLICE(""); /* which may be looked at */
 	*out = (struct http_answer){ .status = status_of(text) };
 	if (out->status == 0) {
 		error_set(error, "%s",
