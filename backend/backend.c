@@ -37,7 +37,7 @@ struct backend {
 	struct guard guard; /* until draining, which has its own limit */
 	struct ops *ops;
 	struct control control;
-	struct explain_parts explain;
+	struct explanation_parts explain;
 	struct http *http;
 	struct userli *userli;
 	struct resolve *resolve;
@@ -199,7 +199,7 @@ start_resolve(struct backend *b)
 	};
 
 	b->resolve = resolve_new(&b->loop, &options);
-	b->explain = (struct explain_parts){ .resolve = b->resolve,
+	b->explain = (struct explanation_parts){ .resolve = b->resolve,
 		.userli = b->userli,
 		.delimiter = options.delimiter };
 }

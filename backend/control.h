@@ -14,7 +14,7 @@
 #ifndef BACKEND_CONTROL_H
 #define BACKEND_CONTROL_H
 
-#include "backend/explain.h"
+#include "backend/explanation.h"
 #include "backend/worker.h"
 #include "common/admin.h"
 
@@ -23,7 +23,7 @@ struct control {
 	uv_loop_t *loop;
 	struct worker *worker;
 	struct resolve *resolve;
-	const struct explain_parts *explain;
+	const struct explanation_parts *explain;
 	struct admin admin;
 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "backend/exchange.h"
-#include "backend/explain.h"
+#include "backend/explanation.h"
 #include "backend/worker_metrics.h"
 #include "backend/worker_report.h"
 #include "common/mem.h"
@@ -86,11 +86,11 @@ answer_job(
 	struct lookup_result explained = *result;
 
 	if (job->steps != NULL) {
-		explain_result(job->steps, result);
+		explanation_result(job->steps, result);
 		explained.steps = buffer_slice(&job->steps->text);
 	}
 	exchange_add(&w->outbox, job->exchange, job->id, &explained);
-	explain_free(job->steps);
+	explanation_free(job->steps);
 }
 
 static void
@@ -123,10 +123,10 @@ start_lookup(struct worker *w, struct exchange *ex, const struct rpc_call *call,
 	job->started_ns = uv_hrtime();
 	PROBE2(call_start, call->request_id, map);
 	job->steps =
-	    explain_new(w->options.explain, map, call, uv_now(w->loop));
+	    explanation_new(w->options.explain, map, call, uv_now(w->loop));
 	if (call->how == RPC_HOW_DIRECT)
-		explain_directly(w->options.explain, map, call->key, deadline,
-		    call->request_id, on_resolved, job);
+		explanation_directly(w->options.explain, map, call->key,
+		    deadline, call->request_id, on_resolved, job);
 	else
 		resolve_lookup(w->options.resolve, map, call->key, deadline,
 		    call->request_id, on_resolved, job);

@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#include "backend/explain.h"
+#include "backend/explanation.h"
 #include "backend/purger.h"
 #include "backend/resolve.h"
 #include "common/endpoint.h"
@@ -29,7 +29,7 @@ struct worker_options {
 	size_t calls_max;         /* jobs at once; more are answered BUSY */
 	struct resolve *resolve;  /* borrowed */
 	struct purger *purger;    /* borrowed */
-	const struct explain_parts *explain; /* borrowed */
+	const struct explanation_parts *explain; /* borrowed */
 	struct metrics *metrics;
 	struct log *log;
 	struct slow *slow; /* borrowed; NULL: no lookup is slow */

@@ -21,6 +21,9 @@
 
 #ifdef USDT
 #include <sys/sdt.h>
+#ifdef __clang__ /* sdt.h's macros expand to what it warns of */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #define PROBE1(name, a) DTRACE_PROBE1(userli_bridge, name, a)
 #define PROBE2(name, a, b) DTRACE_PROBE2(userli_bridge, name, a, b)
 #define PROBE3(name, a, b, c) DTRACE_PROBE3(userli_bridge, name, a, b, c)

@@ -117,17 +117,13 @@ configure(const struct config_program *program, char *settings[])
 static void *
 run_backend(void *arg)
 {
-	const struct config *config = arg;
-
-	_exit(backend_run(config_settings(config), config_warnings(config)));
+	_exit(backend_run(arg));
 }
 
 static void *
 run_frontend(void *arg)
 {
-	const struct config *config = arg;
-
-	_exit(frontend_run(config_settings(config), config_warnings(config)));
+	_exit(frontend_run(arg));
 }
 
 static void

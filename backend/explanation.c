@@ -1,4 +1,4 @@
-#include "backend/explain.h"
+#include "backend/explanation.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -22,7 +22,7 @@ seconds(uint64_t later_ms, uint64_t earlier_ms)
 
 /* What is remembered of the key now. */
 static void
-explain_memory(struct steps *s, const struct explain_parts *p,
+explain_memory(struct steps *s, const struct explanation_parts *p,
     enum lookup_map map, struct slice key, uint64_t now_ms)
 {
 	const struct cache *cache = resolve_cache(p->resolve);
@@ -59,8 +59,8 @@ explain_memory(struct steps *s, const struct explain_parts *p,
 }
 
 static void
-explain_key(struct steps *s, const struct explain_parts *p, enum lookup_map map,
-    const struct rpc_call *call, uint64_t now_ms)
+explain_key(struct steps *s, const struct explanation_parts *p,
+    enum lookup_map map, const struct rpc_call *call, uint64_t now_ms)
 {
 	uint64_t now = uv_hrtime();
 	char normal[KEYRULES_KEY_MAX];
@@ -97,7 +97,7 @@ explain_time(struct steps *s, uint64_t now, const struct rpc_call *call)
 }
 
 struct steps *
-explain_new(const struct explain_parts *p, enum lookup_map map,
+explanation_new(const struct explanation_parts *p, enum lookup_map map,
     const struct rpc_call *call, uint64_t now_ms)
 {
 	uint64_t now = uv_hrtime();
@@ -116,7 +116,7 @@ explain_new(const struct explain_parts *p, enum lookup_map map,
 }
 
 void
-explain_free(struct steps *s)
+explanation_free(struct steps *s)
 {
 	if (s == NULL)
 		return;
@@ -141,7 +141,7 @@ told(enum lookup_source source)
 }
 
 void
-explain_result(struct steps *s, const struct lookup_result *result)
+explanation_result(struct steps *s, const struct lookup_result *result)
 {
 	uint64_t now = uv_hrtime();
 
@@ -158,7 +158,7 @@ explain_result(struct steps *s, const struct lookup_result *result)
 }
 
 void
-explain_directly(const struct explain_parts *p, enum lookup_map map,
+explanation_directly(const struct explanation_parts *p, enum lookup_map map,
     struct slice key, uint64_t deadline, uint64_t request_id, resolve_done done,
     void *arg)
 {
