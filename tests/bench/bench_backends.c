@@ -5,21 +5,23 @@
  *
  * Each listens on a port of its own and answers every lookup with OK and its
  * key, and every health call with OK.  What a frontend's pool costs is then not
- * hidden by what backends do.  Prints their urls, separated by commas.
+ * hidden by what backends do.  Replies go the way of a backend's (exchange.h):
+ * nng drops what it cannot queue for a connection.  Prints their urls,
+ * separated by commas.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backend/exchange.h"
 #include "common/nngsock.h"
 #include "common/rpc.h"
 
 #define COUNT_MAX 100
 
 struct echo {
-	struct nngsock *socket;
+	struct outbox outbox;
+	struct metrics_counter sent, dropped;
 	struct rpc_reader *reader; /* they share one */
-	struct rpc_writer writer;
-	struct buffer frame;
 };
 
 static void
@@ -27,31 +29,24 @@ on_message(void *arg, struct slice header, struct slice body)
 {
 	struct echo *e = arg;
 	const struct rpc_call *calls;
-	enum nngsock_sent sent;
+	struct exchange *exchange;
 	size_t count;
 
 	if (rpc_read_calls(e->reader, body, &calls, &count) != RPC_OK)
 		return;
+	exchange =
+	    exchange_open(&e->outbox, header, rpc_reader_merges(e->reader));
 	for (size_t i = 0; i < count; i++) {
-		const struct rpc_result result = {
-			.id = calls[i].id,
-			.lookup = { .outcome = LOOKUP_OK,
-			    .source = LOOKUP_CACHED,
-			    .data = calls[i].key },
+		const struct lookup_result result = {
+			.outcome = LOOKUP_OK,
+			.source = LOOKUP_CACHED,
+			.data = calls[i].key,
 		};
 
-		if (!rpc_add_result(&e->writer, &result))
-			exit(1);
+		exchange_hold(exchange);
+		exchange_add(&e->outbox, exchange, calls[i].id, &result);
 	}
-	buffer_clear(&e->frame);
-	if (!rpc_finish_results(&e->writer, SLICE("echo"), &e->frame))
-		exit(1);
-	do {
-		sent =
-		    nngsock_reply(e->socket, header, buffer_slice(&e->frame));
-	} while (sent == NNGSOCK_FULL); /* nng's threads will make room */
-	if (sent == NNGSOCK_DEAD)
-		exit(1);
+	exchange_close(&e->outbox, exchange);
 }
 
 int
@@ -73,16 +68,16 @@ main(int argc, char **argv)
 		const struct nngsock_events events = { on_message, NULL, e };
 
 		e->reader = reader;
-		rpc_writer_init(&e->writer);
-		buffer_init(&e->frame, RPC_FRAME_MAX);
-		e->socket = nngsock_listen(uv_default_loop(), &url, 1, NULL,
-		    RPC_FRAME_MAX, &events, &error);
-		if (e->socket == NULL) {
+		outbox_init(&e->outbox, uv_default_loop(), SLICE("echo"),
+		    &e->sent, &e->dropped);
+		e->outbox.socket = nngsock_listen(uv_default_loop(), &url, 1,
+		    NULL, RPC_FRAME_MAX, &events, &error);
+		if (e->outbox.socket == NULL) {
 			(void)fprintf(stderr, "%s\n", error.text);
 			return 1;
 		}
 		printf("%stcp://127.0.0.1:%u", i > 0 ? "," : "",
-		    (unsigned)nngsock_port(e->socket, 0));
+		    (unsigned)nngsock_port(e->outbox.socket, 0));
 	}
 	printf("\n");
 	(void)fflush(stdout);
