@@ -83,9 +83,9 @@ class Figures:
 class Load(Program):
     """Clients of one or more frontends, from its start until finish()."""
 
-    def __init__(self, expected, addresses, clients=CLIENTS, wait_ms=0):
+    def __init__(self, expected, addresses, clients=CLIENTS, wait_ms=0, options=()):
         super().__init__(
-            [POOL_LOAD, "-c", clients, "-w", wait_ms, expected, *addresses],
+            [POOL_LOAD, "-c", clients, "-w", wait_ms, *options, expected, *addresses],
             name="load",
             stdin=subprocess.PIPE,
         )
