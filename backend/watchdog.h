@@ -1,10 +1,11 @@
 /*
  * watchdog - notices that a listener is dead, and has it opened anew
  *
- * nng 1.5.2's listeners can die without a word, when a peer vanishes during
- * the handshake.  Every target is probed over and over; two probes in a row
- * without an answer are a death: the target is opened anew, and given up when
- * that has helped WATCHDOG_REOPENS times in a row for nothing.
+ * nng 1.5.2's listeners can die without a word; nngsock_sendmsg.c keeps them
+ * from the one way that is known, and this is for others.  Every target is
+ * probed over and over; two probes in a row without an answer are a death: the
+ * target is opened anew, and given up when that has helped WATCHDOG_REOPENS
+ * times in a row for nothing.
  *
  * A target that has never answered is left alone: something stands between us
  * and it that no new listener cures.  A probe whose timeout came late, because

@@ -49,6 +49,9 @@ struct nngsock *nngsock_open(uv_loop_t *loop, int (*open_raw)(nng_socket *),
     size_t message_max, const struct nngsock_events *events,
     struct error *error) __attribute__((warn_unused_result));
 
+/* Before nng sends: have the linker and the loader find nngsock_sendmsg.c. */
+void nngsock_sendmsg_init(void);
+
 /* A libuv handle that points to s has been closed; the last one frees. */
 void nngsock_release(struct nngsock *s);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -558,6 +559,73 @@ a_served_ipc_path_is_not_taken_over(void **state)
 	assert_true(run_until(f, is_connected, PATIENCE_MS));
 }
 
+/* --- Peers that leave ---------------------------------------------------- */
+
+#define LEAVING 2000
+#define AT_ONCE 16 /* so that some have left before nng greets them */
+
+static int
+connect_to(struct fixture *f, bool ipc)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(ipc ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
+
+	(void)snprintf(sun.sun_path, sizeof sun.sun_path, "%s/s", f->folder);
+	in.sin_port = htons(nngsock_port(f->listener.socket, 0));
+	assert_int_equal(ipc
+		? connect(fd, (const struct sockaddr *)&sun, sizeof sun)
+		: connect(fd, (const struct sockaddr *)&in, sizeof in),
+	    0);
+	return fd;
+}
+
+/* FIN and then a reset is what EPIPE takes over TCP. */
+static void
+leave_in_crowds(struct fixture *f, bool ipc)
+{
+	const struct linger reset = { 1, 0 };
+
+	for (int i = 0; i < LEAVING / AT_ONCE; i++) {
+		int fds[AT_ONCE];
+
+		for (int k = 0; k < AT_ONCE; k++) {
+			fds[k] = connect_to(f, ipc);
+			(void)shutdown(fds[k], SHUT_WR);
+			(void)setsockopt(fds[k], SOL_SOCKET, SO_LINGER, &reset,
+			    sizeof reset);
+			if (k % 2 == 0)
+				close(fds[k]);
+		}
+		for (int k = 1; k < AT_ONCE; k += 2)
+			close(fds[k]);
+	}
+}
+
+static void
+peers_that_leave_before_they_are_greeted_stop_no_listener(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int ipc = 0; ipc < 2; ipc++) {
+		char url[64] = "tcp://127.0.0.1:0";
+
+		if (ipc)
+			(void)snprintf(
+			    url, sizeof url, "ipc://%s/s", f->folder);
+		listen_on(f, url, NULL);
+		leave_in_crowds(f, ipc);
+		dial(f, ipc ? url : url_of(f, "tcp"), NULL);
+		if (!run_until(f, is_connected, PATIENCE_MS))
+			fail_msg("%s: nobody is served any more", url);
+		ask(f, 1000);
+		hang_up(f);
+		nngsock_close(f->listener.socket);
+		f->listener = (struct end){ .pipes = 0 };
+	}
+}
+
 /* --- Main ---------------------------------------------------------------- */
 
 static int
@@ -642,6 +710,8 @@ main(void)
 		    the_neighbours_of_a_listener_opened_anew_notice_nothing),
 		WITH_FIXTURE(a_connection_that_was_lost_is_not_dialed_again),
 		WITH_FIXTURE(a_served_ipc_path_is_not_taken_over),
+		WITH_FIXTURE(
+		    peers_that_leave_before_they_are_greeted_stop_no_listener),
 	};
 
 	return cmocka_run_group_tests(tests, make_certificates, fini_library);
