@@ -60,6 +60,20 @@ static const struct config_option options[] = {
 	    .help = "Closes connections idle for so long; 0 leaves that to "
 		    "Postfix.",
 	    .offset = FIELD(idle_timeout_ms) },
+	{ .name = "SOCKETMAP_READ_TIMEOUT",
+	    .type = CONFIG_DURATION,
+	    .fallback = "100s",
+	    .max = 86400000,
+	    .help = "Closes connections whose request is not complete so long "
+		    "after its first byte; 0 waits for ever.",
+	    .offset = FIELD(read_timeout_ms) },
+	{ .name = "SOCKETMAP_WRITE_TIMEOUT",
+	    .type = CONFIG_DURATION,
+	    .fallback = "100s",
+	    .max = 86400000,
+	    .help = "Closes connections that do not take a reply for so long; "
+		    "0 waits for ever.",
+	    .offset = FIELD(write_timeout_ms) },
 	{ .name = "SOCKETMAP_MAX_CONNECTIONS",
 	    .type = CONFIG_INTEGER,
 	    .fallback = "10000",

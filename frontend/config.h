@@ -16,6 +16,8 @@ struct frontend_settings {
 	char *socket_owner;
 	char *socket_group;
 	uint64_t idle_timeout_ms;
+	uint64_t read_timeout_ms;
+	uint64_t write_timeout_ms;
 	uint64_t connections_max;
 	struct endpoint_list backends;
 	char *tls_cert;

@@ -229,6 +229,8 @@ start_server(struct frontend *f, struct error *error)
 
 	socketmap_options_init(&options);
 	options.idle_timeout_ms = f->settings->idle_timeout_ms;
+	options.read_timeout_ms = f->settings->read_timeout_ms;
+	options.write_timeout_ms = f->settings->write_timeout_ms;
 	options.connections_max = (size_t)f->settings->connections_max;
 	options.reap_idle = true;
 	options.observer = observer_callbacks();
