@@ -219,13 +219,15 @@ on_message(void *arg, struct slice header, struct slice body)
 
 	metrics_inc(w->metrics.frames_received);
 	if (header.len > NNGSOCK_HEADER_MAX) {
-		metrics_inc(w->metrics.frames_rejected);
+		metrics_inc(w->metrics.rejected[WORKER_REJECTED_HOPS]);
 		return; /* more hops than there are devices between us */
 	}
 	status = rpc_read_calls(w->reader, body, &calls, &count);
 	ex = exchange_open(&w->outbox, header, rpc_reader_merges(w->reader));
 	if (status != RPC_OK)
-		metrics_inc(w->metrics.frames_rejected);
+		metrics_inc(w->metrics.rejected[status == RPC_NEW_VERSION
+			? WORKER_REJECTED_VERSION
+			: WORKER_REJECTED_MALFORMED]);
 	for (size_t i = 0; status == RPC_OK && i < count; i++)
 		serve_call(w, ex, &calls[i]);
 	for (size_t i = 0; status == RPC_NEW_VERSION && i < count; i++) {
@@ -323,9 +325,12 @@ static void
 collect(void *arg)
 {
 	struct worker *w = arg;
+	const uint64_t *useless = nngsock_useless(w->socket);
 
 	metrics_set(w->metrics.in_progress, (double)w->jobs);
 	metrics_set(w->metrics.frontends, (double)frontends(w));
+	for (int i = 0; i < NNGSOCK_USELESS; i++)
+		w->metrics.useless[i]->value = useless[i];
 }
 
 static bool

@@ -27,6 +27,37 @@ add_call_metrics(struct worker_metrics *wm, struct metrics *m)
 	}
 }
 
+static void
+add_refusal_metrics(struct worker_metrics *wm, struct metrics *m)
+{
+	static const char *const label[] = { "reason", NULL };
+	static const char *const rejections[WORKER_REJECTIONS] = {
+		[WORKER_REJECTED_MALFORMED] = "malformed",
+		[WORKER_REJECTED_VERSION] = "version",
+		[WORKER_REJECTED_HOPS] = "hops",
+	};
+	static const char *const useless[NNGSOCK_USELESS] = {
+		[NNGSOCK_NO_GREETING] = "no_greeting",
+		[NNGSOCK_SILENT] = "silent",
+		[NNGSOCK_NOT_BELIEVED] = "certificate",
+		[NNGSOCK_OTHER_PROTOCOL] = "protocol",
+		[NNGSOCK_UNUSED] = "unused",
+	};
+	struct metrics_family *frames =
+	    metrics_counters(m, "backend_frames_rejected_total",
+		"Messages that were no frame of this version", label);
+	struct metrics_family *connections =
+	    metrics_counters(m, "backend_connections_useless_total",
+		"Connections that carried no message", label);
+
+	for (int i = 0; i < WORKER_REJECTIONS; i++)
+		wm->rejected[i] = metrics_counter(
+		    frames, (const char *const[]){ rejections[i], NULL });
+	for (int i = 0; i < NNGSOCK_USELESS; i++)
+		wm->useless[i] = metrics_counter(
+		    connections, (const char *const[]){ useless[i], NULL });
+}
+
 void
 worker_metrics_init(struct worker_metrics *wm, struct metrics *m)
 {
@@ -40,8 +71,6 @@ worker_metrics_init(struct worker_metrics *wm, struct metrics *m)
 		    "Messages from frontends" },
 		{ &wm->frames_sent, "backend_frames_sent_total",
 		    "Messages to frontends" },
-		{ &wm->frames_rejected, "backend_frames_rejected_total",
-		    "Messages that were no frame of this version" },
 		{ &wm->results_dropped, "backend_results_dropped_total",
 		    "Results that could not be sent" },
 	};
@@ -52,6 +81,7 @@ worker_metrics_init(struct worker_metrics *wm, struct metrics *m)
 					counters[i].help, NULL),
 			NULL);
 	add_call_metrics(wm, m);
+	add_refusal_metrics(wm, m);
 	wm->in_progress =
 	    metrics_gauge(metrics_gauges(m, "backend_calls_in_progress",
 			      "Lookups being worked on", NULL),

@@ -8,6 +8,15 @@
 
 #include "common/lookup.h"
 #include "common/metrics.h"
+#include "common/nngsock.h"
+
+/* Why a message is not served. */
+enum worker_rejection {
+	WORKER_REJECTED_MALFORMED,
+	WORKER_REJECTED_VERSION,
+	WORKER_REJECTED_HOPS, /* came over more devices than we allow */
+	WORKER_REJECTIONS,
+};
 
 struct worker_metrics {
 	struct metrics_counter *calls[LOOKUP_MAPS + 1][LOOKUP_OUTCOMES];
@@ -15,7 +24,8 @@ struct worker_metrics {
 	struct metrics_counter *expired;
 	struct metrics_counter *frames_received;
 	struct metrics_counter *frames_sent;
-	struct metrics_counter *frames_rejected;
+	struct metrics_counter *rejected[WORKER_REJECTIONS];
+	struct metrics_counter *useless[NNGSOCK_USELESS];
 	struct metrics_counter *results_dropped;
 	struct metrics_gauge *in_progress;
 	struct metrics_gauge *frontends;

@@ -35,11 +35,17 @@ static void
 on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
 	struct nngsock *s = arg;
+	uint32_t id = (uint32_t)nng_pipe_id(pipe);
 
-	(void)pipe;
+	if (event == NNG_PIPE_EV_ADD_POST) {
+		nngsock_note_accepted(s, id);
+		return;
+	}
 	if (event == NNG_PIPE_EV_ADD_PRE) {
+		nngsock_note_added(s, id);
 		atomic_fetch_add(&s->pipes, 1);
 	} else {
+		nngsock_note_ended(s, id);
 		atomic_fetch_sub(&s->pipes, 1);
 		/* Or nng would dial again, half of the times at once, while
 		 * the owner closes the socket: a connection that ends in the
@@ -85,6 +91,8 @@ on_readable(uv_poll_t *readable, int status, int events)
 
 		if (nng_recvmsg(s->socket, &message, NNG_FLAG_NONBLOCK) != 0)
 			return;
+		nngsock_note_spoken(
+		    s, (uint32_t)nng_pipe_id(nng_msg_get_pipe(message)));
 		s->events.message(s->events.arg,
 		    (struct slice){
 			nng_msg_header(message), nng_msg_header_len(message) },
@@ -138,6 +146,8 @@ nngsock_open(uv_loop_t *loop, int (*open_raw)(nng_socket *), size_t message_max,
 	if ((rv = set_options(s->socket, message_max)) != 0 ||
 	    (rv = nng_pipe_notify(
 		 s->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, s)) != 0 ||
+	    (rv = nng_pipe_notify(
+		 s->socket, NNG_PIPE_EV_ADD_POST, on_pipe, s)) != 0 ||
 	    (rv = nng_pipe_notify(
 		 s->socket, NNG_PIPE_EV_REM_POST, on_pipe, s)) != 0 ||
 	    (rv = nng_socket_get_int(s->socket, NNG_OPT_RECVFD, &fd)) != 0) {

@@ -2,9 +2,9 @@
  * nngsock - one raw nng REQ or REP socket on a libuv loop
  *
  * Only nngsock*.c call nng.  Messages are polled through NNG_OPT_RECVFD
- * and delivered on the loop's thread; nng's own threads touch nothing but two
- * atomic counters and a uv_async_t.  Raw sockets leave request ids and header
- * stacks to the caller: see "header" below.
+ * and delivered on the loop's thread; nng's own threads touch nothing but
+ * atomic counters and notes, and a uv_async_t.  Raw sockets leave request ids
+ * and header stacks to the caller: see "header" below.
  *
  * Messages queued on a raw socket whose pipe has died stay queued.  A dialing
  * socket therefore connects once: it dials until it is connected, and when that
@@ -109,6 +109,24 @@ bool nngsock_relisten(struct nngsock *s, size_t i, struct error *error)
  */
 bool nngsock_set_tls(struct nngsock *s, const struct nngsock_tls *tls,
     struct error *error) __attribute__((warn_unused_result));
+
+/* Connections to a listening socket that were of no use, by why. */
+enum nngsock_useless {
+	NNGSOCK_NO_GREETING,    /* said something that is not nng's */
+	NNGSOCK_SILENT,         /* said nothing, or too little, for 10 s */
+	NNGSOCK_NOT_BELIEVED,   /* its certificate */
+	NNGSOCK_OTHER_PROTOCOL, /* greeted as something else than a REQ */
+	NNGSOCK_UNUSED, /* ended without a message that could be read: none,
+	                   too large a one, half a one, no request */
+	NNGSOCK_USELESS,
+};
+
+/*
+ * How many since the socket was opened, NNGSOCK_USELESS numbers, borrowed until
+ * the next call.  Of the first three nng counts no more than ten a second.
+ * Takes time in proportion to the connections.
+ */
+const uint64_t *nngsock_useless(struct nngsock *s);
 
 /*
  * Queue one message; never blocks.  For REQ, request_id becomes the header

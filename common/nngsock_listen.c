@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -177,6 +178,7 @@ nngsock_listen(uv_loop_t *loop, const char *const *urls, size_t count,
 	assert(count <= NNGSOCK_URLS_MAX);
 	if (s == NULL)
 		return NULL;
+	nngsock_useless_init(s);
 	for (size_t i = 0; i < count; i++) {
 		struct nngsock_listener *l = &s->listeners[i];
 
@@ -225,6 +227,7 @@ nngsock_relisten(struct nngsock *s, size_t i, struct error *error)
 	if (l->open)
 		(void)nng_listener_close(l->nng);
 	l->open = false;
+	memset(l->counted, 0, sizeof l->counted);
 	return open_listener(s, l, error);
 }
 
@@ -334,6 +337,7 @@ nngsock_listeners_close(struct nngsock *s)
 void
 nngsock_listeners_fini(struct nngsock *s)
 {
+	free(s->notes);
 	for (size_t i = 0; i < s->listener_count; i++)
 		free(s->listeners[i].url);
 	if (s->tls != NULL)

@@ -20,6 +20,7 @@ struct nngsock_listener {
 	bool tls;
 	char *url; /* with a numeric host and the port it was bound to */
 	uint16_t port;
+	uint64_t counted[NNGSOCK_USELESS]; /* of nng's statistics so far */
 };
 
 struct nngsock {
@@ -42,6 +43,11 @@ struct nngsock {
 	 * pointer without a lock, so what it pointed to has to live on. */
 	nng_tls_config *tls, *tls_before;
 	struct nngsock_nudge *nudges;
+
+	/* nngsock_useless.c; notes are NULL if it dials. */
+	atomic_uchar *notes;
+	_Atomic uint64_t ended_foreign, ended_unused;
+	uint64_t useless[NNGSOCK_USELESS];
 };
 
 /* The socket with its options and events, not yet connected to anything. */
@@ -58,6 +64,13 @@ void nngsock_release(struct nngsock *s);
 /* Stop what the listeners have going on the loop; then free it. */
 void nngsock_listeners_close(struct nngsock *s);
 void nngsock_listeners_fini(struct nngsock *s);
+
+/* What becomes of a pipe; init first, on a socket that listens. */
+void nngsock_useless_init(struct nngsock *s);
+void nngsock_note_added(struct nngsock *s, uint32_t pipe);
+void nngsock_note_accepted(struct nngsock *s, uint32_t pipe);
+void nngsock_note_spoken(struct nngsock *s, uint32_t pipe);
+void nngsock_note_ended(struct nngsock *s, uint32_t pipe);
 
 bool nngsock_tls_needed(const char *url);
 

@@ -6,6 +6,7 @@
 #include "common/nngsock.h"
 #include "frontend/backoff.h"
 #include "frontend/framer.h"
+#include "frontend/link_report.h"
 #include "frontend/liveness.h"
 
 #define HEALTH_ID 0            /* no call has it: see outstanding.h */
@@ -26,6 +27,7 @@ struct link {
 	struct rpc_reader *reader;
 	struct outstanding calls;
 	struct liveness liveness;
+	struct complaint malformed;
 	struct backoff backoff; /* between a lost connection and the next */
 
 	uv_timer_t step; /* what is to happen to the connection next */
@@ -196,17 +198,10 @@ on_health_overdue(uv_timer_t *timer)
 }
 
 static void
-ask_health(struct link *link)
+ask_health(uv_timer_t *step)
 {
-	send_health(link);
-	(void)uv_timer_start(
-	    &link->step, on_health_overdue, HEALTH_TIMEOUT_MS, 0);
-}
-
-static void
-on_health_due(uv_timer_t *timer)
-{
-	ask_health(timer->data);
+	send_health(step->data);
+	(void)uv_timer_start(step, on_health_overdue, HEALTH_TIMEOUT_MS, 0);
 }
 
 static void
@@ -214,7 +209,7 @@ learn_draining(struct link *link)
 {
 	if (link->state == LINK_GONE)
 		return;
-	(void)uv_timer_start(&link->step, on_health_due, HEALTH_INTERVAL_MS, 0);
+	(void)uv_timer_start(&link->step, ask_health, HEALTH_INTERVAL_MS, 0);
 	set_state(link, LINK_DRAINING);
 }
 
@@ -253,7 +248,10 @@ on_result(
 	}
 	call = outstanding_take(&link->calls, result->id);
 	if (call == NULL) {
-		link->stats.late++;
+		if (outstanding_had(&link->calls, result->id))
+			link->stats.late++;
+		else
+			link->stats.unasked++;
 		return;
 	}
 	if (result->lookup.outcome == LOOKUP_DRAINING &&
@@ -279,8 +277,8 @@ on_message(void *arg, struct slice header, struct slice body)
 	/* Of another version: its results say UNIMPLEMENTED. */
 	if (status != RPC_OK && status != RPC_NEW_VERSION) {
 		link->stats.frames_malformed++;
-		log_warn(link->options.log, log_msg("backend sent no frame"),
-		    log_str("url", link->url));
+		link_report_malformed(link->options.log, &link->malformed,
+		    uv_now(link->loop), link->url);
 		return;
 	}
 	if (events->frame != NULL)
@@ -326,7 +324,7 @@ on_pipes(void *arg, unsigned count)
 		return;
 	}
 	link->stats.connections++;
-	ask_health(link);
+	ask_health(&link->step);
 }
 
 static void

@@ -70,6 +70,7 @@ struct link_stats {
 	uint64_t frames_malformed;
 	uint64_t connections; /* made so far */
 	uint64_t late;        /* answers to calls that nobody waits for */
+	uint64_t unasked;     /* answers to calls that were never made */
 	uint64_t pings;
 	uint64_t ejections;
 	uint64_t redials; /* sockets made anew */

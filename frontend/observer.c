@@ -2,10 +2,9 @@
 
 #include <stdlib.h>
 
+#include "common/complaint.h"
 #include "common/lookup.h"
 #include "common/mem.h"
-
-#define COMPLAIN_MS 1000 /* between log lines about the same trouble */
 
 enum status_label {
 	STATUS_SUCCESS,
@@ -34,13 +33,6 @@ static const char *const close_names[SOCKETMAP_CLOSE_REASONS] = {
 	[SOCKETMAP_CLOSED_ERROR] = "error",
 };
 
-/* The next log line about one kind of trouble, and how often it came since
- * the last. */
-struct complaint {
-	uint64_t after;
-	uint64_t count;
-};
-
 struct observer {
 	uv_loop_t *loop;
 	struct log *log;
@@ -53,18 +45,6 @@ struct observer {
 	struct complaint closings[SOCKETMAP_CLOSE_REASONS];
 	struct complaint accepts;
 };
-
-static bool
-may_complain(struct observer *o, struct complaint *c)
-{
-	uint64_t now = uv_now(o->loop);
-
-	c->count++;
-	if (now < c->after)
-		return false;
-	c->after = now + COMPLAIN_MS;
-	return true;
-}
 
 static void
 set_connections(struct observer *o, double change)
@@ -101,7 +81,8 @@ on_closed(void *arg, enum socketmap_close_reason reason, const char *peer)
 
 	metrics_inc(o->closed[reason]);
 	set_connections(o, -1);
-	if (!log_enabled(o->log, level_of(reason)) || !may_complain(o, c))
+	if (!log_enabled(o->log, level_of(reason)) ||
+	    !complaint_due(c, uv_now(o->loop)))
 		return;
 	log_at(o->log, level_of(reason), log_msg("connection closed"),
 	    log_str("reason", close_names[reason]), log_str("peer", peer),
@@ -149,7 +130,7 @@ on_accept_failed(void *arg, int error)
 	struct observer *o = arg;
 
 	metrics_inc(o->accept_failed);
-	if (!may_complain(o, &o->accepts))
+	if (!complaint_due(&o->accepts, uv_now(o->loop)))
 		return;
 	log_error(o->log, log_msg("cannot accept"),
 	    log_str("error", uv_strerror(error)),

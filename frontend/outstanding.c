@@ -107,3 +107,14 @@ outstanding_take_next(struct outstanding *o, uint32_t *cursor)
 	}
 	return NULL;
 }
+
+bool
+outstanding_had(const struct outstanding *o, uint64_t id)
+{
+	uint64_t i = id & UINT32_MAX;
+	uint64_t generation = id >> 32;
+
+	/* Generations that have come round to 1 are not told apart. */
+	return i < o->size && generation > 0 &&
+	    generation < o->slots[i].generation;
+}

@@ -55,4 +55,9 @@ void outstanding_remove(struct outstanding *o, struct link_call *call);
 struct link_call *outstanding_take_next(
     struct outstanding *o, uint32_t *cursor);
 
+/* Whether a call that has been taken off had this id; false for an id that has
+ * not been used yet. */
+bool outstanding_had(const struct outstanding *o, uint64_t id)
+    __attribute__((warn_unused_result));
+
 #endif

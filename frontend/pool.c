@@ -151,6 +151,7 @@ add_stats(struct link_stats *sum, const struct link_stats *s)
 	sum->frames_malformed += s->frames_malformed;
 	sum->connections += s->connections;
 	sum->late += s->late;
+	sum->unasked += s->unasked;
 	sum->pings += s->pings;
 	sum->ejections += s->ejections;
 	sum->redials += s->redials;

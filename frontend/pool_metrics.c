@@ -61,6 +61,8 @@ pool_metrics_init(struct pool_metrics *pm, struct metrics *m)
 	    m, "pool_connections_total", "Connections made to backends");
 	pm->late = counter(m, "pool_answers_late_total",
 	    "Answers to calls that nobody waited for any more");
+	pm->unasked = counter(m, "pool_answers_unasked_total",
+	    "Answers to calls that were never made");
 	pm->pings = counter(
 	    m, "pool_pings_total", "Signs of life asked of silent backends");
 	pm->ejections = counter(m, "pool_ejections_total",
@@ -134,6 +136,7 @@ pool_metrics_set(struct pool_metrics *pm, const struct link_stats *sum,
 	pm->frames_malformed->value = sum->frames_malformed;
 	pm->connections->value = sum->connections;
 	pm->late->value = sum->late;
+	pm->unasked->value = sum->unasked;
 	pm->pings->value = sum->pings;
 	pm->ejections->value = sum->ejections;
 	pm->redials->value = sum->redials;

@@ -18,6 +18,7 @@ struct pool_metrics {
 	struct metrics_counter *frames_malformed;
 	struct metrics_counter *connections;
 	struct metrics_counter *late;
+	struct metrics_counter *unasked;
 	struct metrics_counter *pings;
 	struct metrics_counter *ejections;
 	struct metrics_counter *redials;

@@ -67,6 +67,28 @@ a_late_answer_misses_the_slots_next_call(void **state)
 }
 
 static void
+an_id_is_known_once_its_call_has_ended(void **state)
+{
+	struct link_call a = { 0 };
+	struct link_call b = { 0 };
+	uint64_t id_a = add(*state, &a);
+	uint64_t id_b;
+
+	assert_false(outstanding_had(*state, id_a));
+	outstanding_remove(*state, &a);
+	assert_true(outstanding_had(*state, id_a));
+	id_b = outstanding_next_id(*state);
+	assert_false(outstanding_had(*state, id_b));
+	assert_int_equal(add(*state, &b), id_b);
+	assert_ptr_equal(outstanding_take(*state, id_b), &b);
+	assert_true(outstanding_had(*state, id_a));
+	assert_true(outstanding_had(*state, id_b));
+	assert_false(outstanding_had(*state, 0));
+	assert_false(outstanding_had(*state, UINT64_MAX));
+	assert_false(outstanding_had(*state, id_b + 1));
+}
+
+static void
 an_id_from_elsewhere_finds_nothing(void **state)
 {
 	struct link_call a = { 0 };
@@ -105,6 +127,8 @@ main(void)
 		    a_call_is_found_once_by_its_id, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_late_answer_misses_the_slots_next_call, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    an_id_is_known_once_its_call_has_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    an_id_from_elsewhere_finds_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
