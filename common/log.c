@@ -1,7 +1,9 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -11,22 +13,25 @@
 
 #include "common/log_format.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 
 /* How to write to a descriptor without waiting for it. */
 enum transport {
 	TRANSPORT_FILE,   /* never waits for a reader */
 	TRANSPORT_SOCKET, /* send(2) can be told not to wait */
-	TRANSPORT_OTHER,  /* pipes and terminals: ask poll(2) first */
+	TRANSPORT_OPENED, /* pipes and terminals, opened so as not to wait */
+	TRANSPORT_OTHER,  /* those that could not be: ask poll(2) first */
 };
 
 struct log {
 	enum log_level level;
-	int fd;
+	int fd; /* this log's own if TRANSPORT_OPENED */
 	enum transport transport;
 	struct log_style style;
 	struct log_clock clock;
 	uint64_t dropped;    /* since the start */
 	uint64_t unreported; /* of these, not yet told in a line */
+	struct metrics_counter *dropped_lines;
 	/* What the descriptor has not taken of the last line. */
 	size_t rest_at, rest_end;
 	char rest[LOG_LINE_MAX];
@@ -59,6 +64,30 @@ draw_secret(unsigned char secret[static LOG_SECRET_SIZE])
 	}
 }
 
+/*
+ * O_NONBLOCK is shared with all who inherited the same descriptor and do not
+ * expect it.  poll(2) in its stead does not do where others write as well, as
+ * the other tier does in one container: what has room then may have none by
+ * the time of write(2).  Nor for a terminal, which may have room for a part.
+ */
+static void
+open_anew(struct log *log)
+{
+	char path[sizeof "/proc/self/fd/-2147483648"];
+	int fd;
+
+	if (log->transport != TRANSPORT_OTHER)
+		return;
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", log->fd);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	/* As it is, else: append, packets. */
+	(void)fcntl(fd, F_SETFL, fcntl(log->fd, F_GETFL) | O_NONBLOCK);
+	log->fd = fd;
+	log->transport = TRANSPORT_OPENED;
+}
+
 struct log *
 log_new(const struct log_options *options)
 {
@@ -67,6 +96,7 @@ log_new(const struct log_options *options)
 	log->level = options->level;
 	log->fd = options->fd;
 	log->transport = transport_of(options->fd);
+	open_anew(log);
 	log->style.format = options->format;
 	log->style.show_personal = options->show_personal;
 	draw_secret(log->style.secret);
@@ -80,7 +110,9 @@ write_some(const struct log *log, const char *bytes, size_t n)
 	struct pollfd p = { .fd = log->fd, .events = POLLOUT };
 	ssize_t wrote;
 
-	if (log->transport == TRANSPORT_OTHER &&
+	/* This also tells when the reader has gone. */
+	if ((log->transport == TRANSPORT_OTHER ||
+		log->transport == TRANSPORT_OPENED) &&
 	    (poll(&p, 1, 0) != 1 || p.revents != POLLOUT)) {
 		errno = EAGAIN;
 		return -1;
@@ -114,6 +146,8 @@ log_free(struct log *log)
 	if (log == NULL)
 		return;
 	(void)flush_rest(log);
+	if (log->transport == TRANSPORT_OPENED)
+		(void)close(log->fd);
 	explicit_bzero(log->style.secret, sizeof log->style.secret);
 	free(log);
 }
@@ -140,6 +174,24 @@ uint64_t
 log_dropped(const struct log *log)
 {
 	return log->dropped;
+}
+
+static void
+collect(void *arg)
+{
+	struct log *log = arg;
+
+	log->dropped_lines->value = log->dropped;
+}
+
+void
+log_add_metrics(struct log *log, struct metrics *m)
+{
+	log->dropped_lines =
+	    metrics_counter(metrics_counters(m, "log_lines_dropped_total",
+				"Log lines lost, since nobody took them", NULL),
+		NULL);
+	metrics_on_collect(m, collect, log);
 }
 
 void

@@ -3,10 +3,11 @@
  *
  * Owned by main and passed down; called from the loop's thread only.  A line
  * is built in a bounded buffer (LOG_LINE_MAX bytes) and written with one
- * write(2); a descriptor that would block never stalls the caller: the line is
- * dropped and counted, and the count is reported as "dropped_lines" with the
- * next line that gets through.  What a descriptor takes only a part of is
- * completed before the next line, so lines are always whole.
+ * write(2); a descriptor that would block never stalls the caller, a pipe whose
+ * other writers are faster neither: the line is dropped and counted, and the
+ * count is reported as "dropped_lines" with the next line that gets through.
+ * What a descriptor takes only a part of is completed before the next line, so
+ * lines are always whole.
  *
  *   {"level":"info","ts":"2026-01-02T03:04:05.678Z","msg":"listening",
  *    "address":"127.0.0.1:10001"}
@@ -91,6 +92,10 @@ bool log_enabled(const struct log *log, enum log_level level);
 /* Lines dropped since the start: the descriptor would have blocked or failed.
  */
 uint64_t log_dropped(const struct log *log);
+
+/* log_lines_dropped_total; the log must outlive the last exposition. */
+struct metrics;
+void log_add_metrics(struct log *log, struct metrics *m);
 
 /* Write one line; fields end with a LOG_FIELD_END, the first is log_msg(). */
 void log_write(

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -362,11 +363,12 @@ a_line_is_one_write_with_level_and_time_first(void **state)
 {
 	static const char *const levels[] = { "info", "warn", "error" };
 	struct pair p = pipe_pair();
-	struct log *log = log_to(p.write_fd, false);
+	struct log *log;
 
 	(void)state;
 	/* A pipe in packet mode gives each write to one read. */
 	assert_int_equal(fcntl(p.write_fd, F_SETFL, O_DIRECT), 0);
+	log = log_to(p.write_fd, false);
 	log_info(log, log_msg("listening"), log_str("service", "rpc"));
 	log_warn(log, log_msg("listening"), log_str("service", "rpc"));
 	log_error(log, log_msg("listening"), log_str("service", "rpc"));
@@ -520,6 +522,75 @@ a_pipe_without_a_reader_drops_lines_and_kills_nobody(void **state)
 	(void)close(p.write_fd);
 }
 
+/* It would hang here, if it waited for room for the rest of a line. */
+static void
+a_terminal_that_nobody_reads_stalls_nobody(void **state)
+{
+	int screen = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct log *log;
+	char *name;
+	int fd;
+
+	(void)state;
+	assert_true(screen >= 0);
+	assert_int_equal(grantpt(screen), 0);
+	assert_int_equal(unlockpt(screen), 0);
+	name = ptsname(screen);
+	assert_non_null(name);
+	fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	log = log_to(fd, false);
+	while (log_dropped(log) < 3)
+		log_info(log, log_msg("filling"));
+	log_free(log);
+	(void)close(fd);
+	(void)close(screen);
+}
+
+static void
+others_have_the_descriptor_as_it_was(void **state)
+{
+	struct pair p = pipe_pair();
+	struct log *log = log_to(p.write_fd, false);
+
+	(void)state;
+	log_info(log, log_msg("one"));
+	assert_int_equal(fcntl(p.write_fd, F_GETFL) & O_NONBLOCK, 0);
+	log_free(log);
+	pair_close(p);
+}
+
+static void *
+write_lines(void *arg)
+{
+	for (int i = 0; i < 100000; i++)
+		log_info((struct log *)arg, log_msg("filling"));
+	return NULL;
+}
+
+/* Each would wait, if the other took the room that it has just seen. */
+static void
+two_writers_of_one_pipe_stall_neither(void **state)
+{
+	struct pair p = pipe_pair();
+	struct log *logs[2] = { log_to(p.write_fd, false),
+		log_to(p.write_fd, false) };
+	pthread_t threads[2];
+	char bytes[LOG_LINE_MAX];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, write_lines, logs[i]), 0);
+	for (int i = 0; i < 2; i++) {
+		while (pthread_tryjoin_np(threads[i], NULL) != 0)
+			assert_true(read(p.read_fd, bytes, sizeof bytes) != 0);
+		assert_true(log_dropped(logs[i]) > 0);
+		log_free(logs[i]);
+	}
+	pair_close(p);
+}
+
 /* Everything a socket's reader got, split into lines. */
 struct reader {
 	int fd;
@@ -617,6 +688,9 @@ main(void)
 		cmocka_unit_test(personal_values_are_shown_when_asked_for),
 		cmocka_unit_test(
 		    a_blocked_pipe_drops_lines_and_the_next_line_tells_how_many),
+		cmocka_unit_test(a_terminal_that_nobody_reads_stalls_nobody),
+		cmocka_unit_test(others_have_the_descriptor_as_it_was),
+		cmocka_unit_test(two_writers_of_one_pipe_stall_neither),
 		cmocka_unit_test(
 		    a_pipe_without_a_reader_drops_lines_and_kills_nobody),
 		cmocka_unit_test(
