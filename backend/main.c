@@ -7,10 +7,11 @@
 int
 main(int argc, char *argv[])
 {
+	struct config *config;
 	int status;
-	struct config *config =
-	    config_main(&backend_program, argc, argv, environ, &status);
 
+	service_open_standard();
+	config = config_main(&backend_program, argc, argv, environ, &status);
 	if (config == NULL)
 		return status;
 	service_block_signals();

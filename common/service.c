@@ -1,6 +1,7 @@
 #include "common/service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -324,12 +325,24 @@ service_stop(struct service *s)
 }
 
 void
+service_open_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		(void)close(fd);
+}
+
+uint64_t
 service_raise_files(struct log *log, uint64_t wanted)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
+		return wanted;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_max < wanted)
@@ -339,6 +352,7 @@ service_raise_files(struct log *log, uint64_t wanted)
 			    "LimitNOFILE= in the unit)"),
 		    log_uint("limit", limit.rlim_max),
 		    log_uint("wanted", wanted));
+	return limit.rlim_max;
 }
 
 void

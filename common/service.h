@@ -43,6 +43,13 @@ struct service {
 };
 
 /*
+ * Have what of standard input, output and error is closed lead nowhere: what is
+ * opened next, a connection perhaps, would take its number, and the log's
+ * lines. Call first of all.
+ */
+void service_open_standard(void);
+
+/*
  * Block the signals the loop handles, in this thread and in those it makes;
  * call before the first one is made, that is before the first nng call.
  * libuv's handler may run in any thread, so this is not for its sake: a
@@ -61,9 +68,9 @@ bool service_init(struct service *s, uv_loop_t *loop, struct log *log,
 
 /*
  * Raise the limit of open files (RLIMIT_NOFILE) to the hard limit, and warn
- * when that is less than wanted.
+ * when that is less than wanted.  Returns the limit.
  */
-void service_raise_files(struct log *log, uint64_t wanted);
+uint64_t service_raise_files(struct log *log, uint64_t wanted);
 
 /*
  * Have the kernel write no core file of this process, nor hand one to a crash
