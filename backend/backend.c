@@ -27,6 +27,11 @@
  * written as a JSON escape of six. */
 #define BODY_MAX ((size_t)LOOKUP_REPLY_MAX * 8)
 
+/* Descriptors beside the requests to userli: of frontends, a few hundred, and
+ * of listeners, metrics, peers and nng. */
+#define FRONTEND_FILES 512
+#define SPARE_FILES 256
+
 struct backend {
 	const struct config *config;
 	const struct backend_settings *settings;
@@ -396,8 +401,11 @@ start(struct backend *b)
 	};
 	struct error error;
 	int status = SERVICE_EXIT_OK;
-	bool configured = start_upstream(b, &error) && start_tls(b, &error);
+	bool configured;
 
+	(void)service_raise_files(b->log,
+	    (uint64_t)b->settings->requests_max + FRONTEND_FILES + SPARE_FILES);
+	configured = start_upstream(b, &error) && start_tls(b, &error);
 	if (configured)
 		start_purger(b);
 	if (!configured)
@@ -444,6 +452,7 @@ backend_run(const struct config *config)
 	naming_build(b.build);
 	b.metrics = metrics_new();
 	metrics_add_process(b.metrics);
+	log_add_metrics(b.log, b.metrics);
 	reload_init(&b.reload, config, b.metrics, b.log);
 	(void)uv_loop_init(&b.loop);
 

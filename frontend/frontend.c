@@ -34,6 +34,7 @@ struct frontend {
 	struct observer *observer;
 	struct reload reload;
 	struct dispatch_limits limits; /* of the settings in force */
+	uint64_t connections_max;
 	struct rpctls *tls;
 	struct dispatch *dispatch;
 	struct pool *pool;
@@ -231,7 +232,7 @@ start_server(struct frontend *f, struct error *error)
 	options.idle_timeout_ms = f->settings->idle_timeout_ms;
 	options.read_timeout_ms = f->settings->read_timeout_ms;
 	options.write_timeout_ms = f->settings->write_timeout_ms;
-	options.connections_max = (size_t)f->settings->connections_max;
+	options.connections_max = (size_t)f->connections_max;
 	options.reap_idle = true;
 	options.observer = observer_callbacks();
 	options.observer_arg = f->observer;
@@ -320,13 +321,35 @@ start_ops(struct frontend *f, struct error *error)
 	ops_route_standard(f->ops, f->metrics);
 	ops_route(f->ops, "GET", "/ready", on_ready_probe, f);
 	f->status_of = (struct frontend_status){ .metrics = f->metrics,
-		.connections_max = f->settings->connections_max };
+		.connections_max = f->connections_max };
 	if (gethostname(f->host, sizeof f->host - 1) != 0)
 		f->host[0] = '\0';
 	f->status = status_new(&f->loop, f->metrics, &frontend_status_tier,
 	    f->host, &f->status_of);
 	status_route(f->status, f->ops);
 	return true;
+}
+
+/*
+ * Descriptors must be left for backends that come, and for metrics: connections
+ * that would take those are what the limit on them is lowered for.
+ */
+static void
+limit_connections(struct frontend *f)
+{
+	uint64_t wanted = f->settings->connections_max;
+	uint64_t files = service_raise_files(f->log, wanted + SPARE_FILES);
+	uint64_t room =
+	    files > 2 * SPARE_FILES ? files - SPARE_FILES : (files + 1) / 2;
+
+	f->connections_max = wanted;
+	if (room >= wanted)
+		return;
+	f->connections_max = room;
+	log_warn(f->log,
+	    log_msg("so few open files leave room for fewer connections than "
+		    "SOCKETMAP_MAX_CONNECTIONS"),
+	    log_uint("connections", room));
 }
 
 static bool
@@ -337,8 +360,7 @@ start(struct frontend *f)
 	};
 	struct error error;
 
-	service_raise_files(
-	    f->log, (uint64_t)f->settings->connections_max + SPARE_FILES);
+	limit_connections(f);
 	(void)uv_timer_init(&f->loop, &f->last_words);
 	f->last_words.data = f;
 	f->observer = observer_new(&f->loop, f->metrics, f->log);
@@ -381,6 +403,7 @@ frontend_run(const struct config *config)
 		log_warn(f.log, log_msg(*warnings));
 	f.metrics = metrics_new();
 	metrics_add_process(f.metrics);
+	log_add_metrics(f.log, f.metrics);
 	reload_init(&f.reload, config, f.metrics, f.log);
 	(void)uv_loop_init(&f.loop);
 
