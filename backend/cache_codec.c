@@ -6,7 +6,7 @@
 #define MAGIC "ubcache\n"
 #define MAGIC_BYTES (sizeof MAGIC - 1)
 #define CHECK_BYTES sizeof(uint64_t)
-#define HEAD_BYTES (MAGIC_BYTES + 4 + 4 + 8 + 8 + CHECK_BYTES)
+#define HEAD_BYTES (MAGIC_BYTES + 4 + 4 + 4 * 8 + CHECK_BYTES)
 #define RECORD_FIXED_BYTES 32 /* before the key */
 #define END_BYTES (8 + 8 + CHECK_BYTES)
 
@@ -99,7 +99,9 @@ cache_codec_put_head(struct cache_codec *c, struct buffer *out,
 	at = put_32(at, CACHE_CODEC_VERSION);
 	at = put_32(at, 0);
 	at = put_64(at, head->origin);
-	at = put_64(at, head->written_ms);
+	at = put_64(at, head->written.wall_ms);
+	at = put_64(at, head->written.boot);
+	at = put_64(at, head->written.up_ms);
 	seal(c, out, part, at);
 	return true;
 }
@@ -161,7 +163,9 @@ cache_codec_take_head(struct cache_codec *c, struct slice bytes, size_t *used,
 	if (!sealed(c, bytes.ptr, HEAD_BYTES))
 		return CACHE_CODEC_DAMAGED;
 	out->origin = get_64(bytes.ptr + MAGIC_BYTES + 8);
-	out->written_ms = get_64(bytes.ptr + MAGIC_BYTES + 16);
+	out->written.wall_ms = get_64(bytes.ptr + MAGIC_BYTES + 16);
+	out->written.boot = get_64(bytes.ptr + MAGIC_BYTES + 24);
+	out->written.up_ms = get_64(bytes.ptr + MAGIC_BYTES + 32);
 	*used = HEAD_BYTES;
 	return CACHE_CODEC_PART;
 }
@@ -246,17 +250,38 @@ at_most(uint64_t value, uint64_t max)
 	return value < max ? value : max;
 }
 
+/* How long ago that was, at least; *known is whether not longer. */
+static uint64_t
+elapsed(const struct cache_codec_moment *then,
+    const struct cache_codec_moment *now, bool *known)
+{
+	uint64_t wall =
+	    now->wall_ms < then->wall_ms ? 0 : now->wall_ms - then->wall_ms;
+	uint64_t up = 0;
+
+	*known = now->wall_ms >= then->wall_ms;
+	if (then->boot != 0 && now->boot == then->boot &&
+	    now->up_ms >= then->up_ms) {
+		up = now->up_ms - then->up_ms;
+		*known = true;
+	} else if (then->boot != 0 && now->boot != 0 &&
+	    now->boot != then->boot) {
+		up = now->up_ms; /* it was before this boot */
+	}
+	return at_most(wall > up ? wall : up, SPAN_MAX_MS);
+}
+
 struct cache_entry
 cache_codec_entry_of(const struct cache_codec_record *record,
-    const struct cache_codec_head *head, uint64_t now_ms, uint64_t wall_ms)
+    const struct cache_codec_head *head, uint64_t now_ms,
+    const struct cache_codec_moment *now)
 {
-	bool backwards = wall_ms < head->written_ms;
-	uint64_t since = backwards ? 0 : wall_ms - head->written_ms;
-	uint64_t age_ms =
-	    at_most(record->age_ms, SPAN_MAX_MS) + at_most(since, SPAN_MAX_MS);
+	bool known;
+	uint64_t age_ms = at_most(record->age_ms, SPAN_MAX_MS) +
+	    elapsed(&head->written, now, &known);
 	uint64_t life_ms = at_most(record->life_ms, SPAN_MAX_MS);
 
-	if (backwards)
+	if (!known)
 		life_ms = at_most(life_ms, age_ms);
 	return (struct cache_entry){ .map = record->map,
 		.outcome = record->outcome,

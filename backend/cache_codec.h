@@ -2,16 +2,16 @@
  * cache_codec - answers as the bytes of a file
  *
  *   head    8 bytes "ubcache\n", u32 version, u32 0, u64 origin,
- *           u64 written, u64 check
+ *           u64 written, u64 boot, u64 up, u64 check
  *   record  u8 1, u8 map, u8 outcome, u8 0, u32 key's length, u32 value's
  *           length, u32 0, u64 age, u64 life, key, value, u64 check
  *   end     u8 2, seven times u8 0, u64 how many records, u64 check
  *
- * Little-endian, times in ms: written is of the wall clock, ages are as of
- * written.  Each check is XXH3 of its part, seeded with the check before it,
- * so that it covers all that precedes: nothing can be missing, repeated,
- * exchanged or cut off unnoticed.  That finds damage; against forgers the
- * file's mode protects.
+ * Little-endian, times in ms: written is of the wall clock, up of the clock
+ * that nobody sets and that starts anew with each boot, ages are as of written.
+ * Each check is XXH3 of its part, seeded with the check before it, so that it
+ * covers all that precedes: nothing can be missing, repeated, exchanged or cut
+ * off unnoticed.  That finds damage; against forgers the file's mode protects.
  *
  * Pure functions, safe from any thread.  A reader checks a part before it
  * believes any of it, and lengths before it waits for that many bytes.
@@ -22,7 +22,7 @@
 #include "backend/cache.h"
 #include "common/buffer.h"
 
-#define CACHE_CODEC_VERSION 1
+#define CACHE_CODEC_VERSION 2
 #define CACHE_CODEC_PART_MAX \
 	(LOOKUP_KEY_MAX + LOOKUP_REPLY_MAX + 64) /* bytes */
 
@@ -32,9 +32,16 @@ struct cache_codec {
 	uint64_t records;
 };
 
+/* A moment, by the two clocks that go on while this program does not run. */
+struct cache_codec_moment {
+	uint64_t wall_ms; /* since 1970, as somebody has set it */
+	uint64_t boot;    /* names the host's boot, 0 = not known */
+	uint64_t up_ms;   /* since then */
+};
+
 struct cache_codec_head {
-	uint64_t origin;     /* whose answers these are */
-	uint64_t written_ms; /* since 1970 */
+	uint64_t origin; /* whose answers these are */
+	struct cache_codec_moment written;
 };
 
 struct cache_codec_record {
@@ -76,12 +83,15 @@ struct cache_codec_record cache_codec_record_of(
     const struct cache_entry *entry, uint64_t now_ms);
 
 /*
- * The other way, now that the wall clock shows wall_ms: the entry is as old as
- * it is.  When the clock shows a time before the file was written, nobody
- * knows how long ago that was: the entry is at least as old as it was then, and
- * not fresh.  key and value are borrowed from the record.
+ * The other way: the entry is as old as it is, and when the clocks differ,
+ * since one was set, as the later one says: nothing is told for too long.  When
+ * the wall clock shows a time before the file was written, and the host has
+ * booted since, nobody knows how long ago that was: the entry is at least as
+ * old as it was then, and not fresh.  key and value are borrowed from the
+ * record; now_ms is uv_now().
  */
 struct cache_entry cache_codec_entry_of(const struct cache_codec_record *record,
-    const struct cache_codec_head *head, uint64_t now_ms, uint64_t wall_ms);
+    const struct cache_codec_head *head, uint64_t now_ms,
+    const struct cache_codec_moment *now);
 
 #endif

@@ -1,11 +1,16 @@
 #include "backend/cache_keeper.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "backend/cache_file.h"
 #include "common/mem.h"
+
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 enum state {
 	STATE_IDLE,
@@ -39,11 +44,13 @@ struct save {
 struct cache_keeper {
 	struct cache_keeper_options options;
 	uint64_t origin;
+	uint64_t boot; /* as cache_codec_moment has it */
 	uv_loop_t *loop;
 	uv_timer_t timer;
 	uv_work_t work;
 	enum state state;
 	struct save save;
+	struct error told; /* why the last save failed, "" = it did not */
 	bool closing;
 	bool timer_closed;
 	void (*done)(void *arg); /* NULL: nobody waits */
@@ -77,20 +84,53 @@ saving(const struct cache_keeper *k)
 }
 
 static uint64_t
-wall_ms(void)
+clock_ms(clockid_t clock)
 {
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
+	(void)clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void
-fail(struct cache_keeper *k, enum operation operation, const char *what,
-    const struct error *error)
+static struct cache_codec_moment
+moment(const struct cache_keeper *k)
 {
-	metrics_inc(k->failures[operation]);
+	return (struct cache_codec_moment){ .wall_ms = clock_ms(CLOCK_REALTIME),
+		.boot = k->boot,
+		.up_ms = clock_ms(CLOCK_BOOTTIME) };
+}
+
+/* The host's boot has a name of its own, random(4); 0 if it cannot be read. */
+static uint64_t
+read_boot(void)
+{
+	char name[64];
+	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, name, sizeof name) : -1;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return n > 0 ? XXH3_64bits(name, (size_t)n) : 0;
+}
+
+static void
+fail_load(struct cache_keeper *k, const char *what, const struct error *error)
+{
+	metrics_inc(k->failures[OPERATION_LOAD]);
 	log_warn(k->options.log, log_msg(what), log_str("error", error->text));
+}
+
+/* A disk that is full stays so for a while: told once, unless it changes. */
+static void
+fail_save(struct cache_keeper *k, const struct error *error)
+{
+	bool told = strcmp(k->told.text, error->text) == 0;
+
+	metrics_inc(k->failures[OPERATION_SAVE]);
+	log_at(k->options.log, told ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+	    log_msg("cache not saved, the file of last time stays"),
+	    log_str("error", error->text));
+	k->told = *error;
 }
 
 /* In a thread of the pool. */
@@ -165,7 +205,7 @@ save_begin(struct cache_keeper *k, enum state state)
 	room = buffer_reserve(&save->slice, CACHE_KEEPER_SLICE_BYTES) != NULL;
 	uv_update_time(k->loop); /* so that both clocks show the same moment */
 	save->now_ms = uv_now(k->loop);
-	head.written_ms = wall_ms();
+	head.written = moment(k);
 	if (!room || !cache_codec_put_head(&save->codec, &save->slice, &head))
 		abort(); /* out of memory */
 	save_slice(k);
@@ -177,13 +217,14 @@ account(struct cache_keeper *k)
 	const struct save *save = &k->save;
 
 	if (save->failed) {
-		fail(k, OPERATION_SAVE,
-		    "cache not saved, the file of last time stays",
-		    &save->error);
+		fail_save(k, &save->error);
 		return;
 	}
+	if (k->told.text[0] != '\0')
+		log_info(k->options.log, log_msg("cache is saved again"));
+	k->told.text[0] = '\0';
 	metrics_set(k->saved_entries, (double)save->codec.records);
-	metrics_set(k->saved_at, (double)wall_ms() / 1000);
+	metrics_set(k->saved_at, (double)clock_ms(CLOCK_REALTIME) / 1000);
 	log_debug(k->options.log, log_msg("cache saved"),
 	    log_uint("entries", save->codec.records));
 }
@@ -285,7 +326,8 @@ add_metrics(struct cache_keeper *k, struct metrics *m)
 
 struct load {
 	struct cache_keeper *k;
-	uint64_t now_ms, wall_ms;
+	uint64_t now_ms;
+	struct cache_codec_moment now;
 };
 
 static void
@@ -295,7 +337,7 @@ on_record(void *arg, const struct cache_codec_head *head,
 	const struct load *load = arg;
 	const struct cache_keeper_options *o = &load->k->options;
 	struct cache_entry entry =
-	    cache_codec_entry_of(record, head, load->now_ms, load->wall_ms);
+	    cache_codec_entry_of(record, head, load->now_ms, &load->now);
 	uint64_t life_ms =
 	    answers_life_ms(&o->answers, entry.map, entry.outcome, 0);
 
@@ -312,7 +354,7 @@ set_aside(struct cache_keeper *k, const struct error *reason)
 {
 	struct error error;
 
-	fail(k, OPERATION_LOAD,
+	fail_load(k,
 	    "cache file is damaged: set aside as .damaged, starting without",
 	    reason);
 	if (!cache_file_set_aside(k->options.path, &error))
@@ -324,7 +366,7 @@ set_aside(struct cache_keeper *k, const struct error *reason)
 static void
 load_file(struct cache_keeper *k)
 {
-	struct load load = { .k = k, .wall_ms = wall_ms() };
+	struct load load = { .k = k };
 	struct cache_file_reading reading = {
 		.origin = k->origin, .record = on_record, .arg = &load
 	};
@@ -334,6 +376,7 @@ load_file(struct cache_keeper *k)
 
 	uv_update_time(k->loop);
 	load.now_ms = uv_now(k->loop);
+	load.now = moment(k);
 	verdict = cache_file_read(k->options.path, &reading, &error);
 	/* Only the end tells that all of it is as it was written. */
 	if (verdict != CACHE_FILE_READ)
@@ -341,8 +384,7 @@ load_file(struct cache_keeper *k)
 	if (verdict == CACHE_FILE_DAMAGED)
 		set_aside(k, &error);
 	else if (verdict == CACHE_FILE_REFUSED)
-		fail(k, OPERATION_LOAD,
-		    "cache file not taken, starting without", &error);
+		fail_load(k, "cache file not taken, starting without", &error);
 	if (verdict == CACHE_FILE_READ && reading.exposed)
 		log_warn(k->options.log,
 		    log_msg("others may read the cache file, which holds "
@@ -365,6 +407,7 @@ cache_keeper_new(uv_loop_t *loop, const struct cache_keeper_options *options)
 	k->options = *options;
 	k->loop = loop;
 	k->origin = XXH3_64bits(options->origin, strlen(options->origin));
+	k->boot = read_boot();
 	add_metrics(k, options->metrics);
 	(void)uv_timer_init(loop, &k->timer);
 	k->timer.data = k;

@@ -4,8 +4,8 @@
  * Loads the file at the start; writes it every interval_ms and when asked to
  * finish.  The loop encodes a slice of the cache a turn, a thread of libuv's
  * pool writes it: memory for one slice, and no lookup waits for a disk.  What
- * fails is logged and counted, and the file of last time stays.  Loop's thread
- * only.
+ * fails is counted and, when it begins and ends, logged, and the file of last
+ * time stays.  Loop's thread only.
  *
  *   cache_file_loaded_entries, cache_file_saved_entries,
  *   cache_file_saved_timestamp_seconds, cache_file_failures_total{operation}

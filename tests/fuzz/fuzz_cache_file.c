@@ -7,7 +7,8 @@
 #define RECORDS_MAX 16
 #define FILE_MAX ((size_t)1 << 20)
 
-static const struct cache_codec_head head = { 7, 1700000000000 };
+static const struct cache_codec_head head = { 7,
+	{ .wall_ms = 1700000000000, .boot = 9, .up_ms = 60000 } };
 
 struct answers {
 	struct cache_codec_record records[RECORDS_MAX];
@@ -54,19 +55,20 @@ take_answers(struct slice in, struct answers *a)
 static void
 check_entry(const struct cache_codec_record *r)
 {
-	static const uint64_t walls[] = { 0, 1700000000000, 1800000000000,
-		UINT64_MAX };
+	static const struct cache_codec_moment moments[] = { { 0, 0, 0 },
+		{ 1700000000000, 9, 60000 }, { 1800000000000, 0, 0 },
+		{ 0, 8, UINT64_MAX }, { UINT64_MAX, 9, UINT64_MAX } };
 	const uint64_t now = 5000;
 
-	for (size_t i = 0; i < sizeof walls / sizeof walls[0]; i++) {
+	for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
 		struct cache_entry entry =
-		    cache_codec_entry_of(r, &head, now, walls[i]);
+		    cache_codec_entry_of(r, &head, now, &moments[i]);
 
 		fuzz_check(!cache_before(now, entry.stored_ms));
 		fuzz_check(
 		    !cache_before(entry.fresh_until_ms, entry.stored_ms));
 		/* A clock that went backwards makes nothing fresh. */
-		fuzz_check(walls[i] >= head.written_ms ||
+		fuzz_check(moments[i].wall_ms >= head.written.wall_ms ||
 		    !cache_before(now, entry.fresh_until_ms));
 		fuzz_check(cache_codec_record_of(&entry, now).age_ms ==
 		    now - entry.stored_ms);

@@ -19,6 +19,10 @@
 
 #define ORIGIN 77
 #define WRITTEN_MS 1700000000000
+#define WRITTEN                       \
+	{                             \
+		.wall_ms = WRITTEN_MS \
+	}
 #define FILE_MAX 400000
 
 static char large_value[LOOKUP_REPLY_MAX];
@@ -53,7 +57,7 @@ static void
 encode(struct buffer *out, size_t count)
 {
 	struct cache_codec c = { 0 };
-	struct cache_codec_head head = { ORIGIN, WRITTEN_MS };
+	struct cache_codec_head head = { ORIGIN, WRITTEN };
 
 	buffer_init(out, FILE_MAX);
 	assert_true(cache_codec_put_head(&c, out, &head));
@@ -169,7 +173,7 @@ records_cannot_be_exchanged_repeated_or_left_out(void **state)
 {
 	struct buffer one, two;
 	char spliced[4096];
-	size_t head = 40, end = 24, first, second, len;
+	size_t head = 56, end = 24, first, second, len;
 
 	(void)state;
 	encode(&one, 1);
@@ -229,7 +233,7 @@ other_versions_and_other_files_are_foreign(void **state)
 
 	(void)state;
 	encode(&bytes, 1);
-	bytes.data[8] = 2;
+	bytes.data[8] = 1;
 	assert_int_equal(
 	    decode(buffer_slice(&bytes)).verdict, CACHE_CODEC_FOREIGN);
 	/* A shorter head than ours may be all that another version has. */
@@ -254,7 +258,7 @@ what_is_no_answer_is_refused_though_its_check_is_right(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		struct cache_codec c = { 0 };
-		struct cache_codec_head head = { ORIGIN, WRITTEN_MS };
+		struct cache_codec_head head = { ORIGIN, WRITTEN };
 		struct buffer bytes;
 
 		buffer_init(&bytes, 1000);
@@ -271,7 +275,7 @@ static void
 an_end_that_counts_otherwise_is_refused(void **state)
 {
 	struct cache_codec c = { 0 };
-	struct cache_codec_head head = { ORIGIN, WRITTEN_MS };
+	struct cache_codec_head head = { ORIGIN, WRITTEN };
 	struct buffer bytes;
 
 	(void)state;
@@ -293,29 +297,30 @@ a_part_that_finds_no_room_changes_nothing(void **state)
 	struct buffer out;
 
 	(void)state;
-	buffer_init(&out, 60);
+	buffer_init(&out, 76);
 	assert_true(cache_codec_put_head(
-	    &c, &out, &(struct cache_codec_head){ ORIGIN, WRITTEN_MS }));
+	    &c, &out, &(struct cache_codec_head){ ORIGIN, WRITTEN }));
 	before = c;
 	assert_false(cache_codec_put_record(&c, &out, &records[0]));
 	assert_false(cache_codec_put_end(&c, &out));
 	assert_int_equal(c.check, before.check);
 	assert_int_equal(c.records, 0);
-	assert_int_equal(buffer_len(&out), 40);
+	assert_int_equal(buffer_len(&out), 56);
 	buffer_fini(&out);
 }
 
 /* An OK of 100 s that was 30 s old when it was written. */
 static struct cache_entry
-loaded(uint64_t now_ms, uint64_t wall_ms)
+loaded(uint64_t now_ms, const struct cache_codec_moment *written,
+    const struct cache_codec_moment *now)
 {
 	struct cache_entry entry = { .stored_ms = 1000000,
 		.fresh_until_ms = 1100000 };
-	struct cache_codec_head head = { ORIGIN, WRITTEN_MS };
+	struct cache_codec_head head = { ORIGIN, *written };
 	struct cache_codec_record record =
 	    cache_codec_record_of(&entry, 1030000);
 
-	return cache_codec_entry_of(&record, &head, now_ms, wall_ms);
+	return cache_codec_entry_of(&record, &head, now_ms, now);
 }
 
 static void
@@ -348,8 +353,11 @@ an_entry_is_as_old_as_it_is(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		uint64_t now = cases[i].now_ms;
-		struct cache_entry entry =
-		    loaded(now, (uint64_t)(WRITTEN_MS + cases[i].passed_ms));
+		struct cache_codec_moment written = WRITTEN;
+		struct cache_codec_moment moment = {
+			.wall_ms = (uint64_t)(WRITTEN_MS + cases[i].passed_ms)
+		};
+		struct cache_entry entry = loaded(now, &written, &moment);
 
 		assert_int_equal(now - entry.stored_ms, cases[i].age_ms);
 		assert_int_equal(
@@ -362,18 +370,59 @@ an_entry_is_as_old_as_it_is(void **state)
 }
 
 static void
+a_clock_that_was_set_makes_nothing_younger(void **state)
+{
+	const int64_t hour = 3600000;
+	const struct {
+		int64_t wall_ms; /* what passed, by the wall clock */
+		uint64_t boot, up_ms;
+		uint64_t age_ms;
+		bool fresh;
+	} cases[] = {
+		/* The same boot, which began 5 s before it was written. */
+		{ 10000, 7, 15000, 40000, true },
+		{ 10000 - hour, 7, 15000, 40000, true },
+		{ 70000 - hour, 7, 75000, 100000, false },
+		{ 1000, 7, 3605000, 3630000, false }, /* set back by an hour */
+		{ 10000 + hour, 7, 15000, 3640000, false },
+		/* That clock did not begin anew, nor run: a copied host. */
+		{ 10000, 7, 4000, 40000, true },
+		{ -1, 7, 4000, 30000, false },
+		/* Another boot: it was before that. */
+		{ 10000, 8, 9000, 40000, true },
+		{ 10000, 8, 20000, 50000, true },
+		{ 1000, 8, 3600000, 3630000, false },
+		{ -hour, 8, 20000, 50000, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct cache_codec_moment written = { WRITTEN_MS, 7, 5000 };
+		struct cache_codec_moment now = { (uint64_t)(WRITTEN_MS +
+						      cases[i].wall_ms),
+			cases[i].boot, cases[i].up_ms };
+		struct cache_entry entry = loaded(9000000, &written, &now);
+
+		assert_int_equal(9000000 - entry.stored_ms, cases[i].age_ms);
+		assert_int_equal(cache_before(9000000, entry.fresh_until_ms),
+		    cases[i].fresh);
+	}
+}
+
+static void
 absurd_ages_do_not_wrap_into_freshness(void **state)
 {
 	static const uint64_t spans[] = { 0, 1000, UINT64_MAX / 2,
 		UINT64_MAX - 1, UINT64_MAX };
-	struct cache_codec_head head = { ORIGIN, 0 };
+	struct cache_codec_head head = { .origin = ORIGIN };
+	struct cache_codec_moment moment = WRITTEN;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
 		struct cache_codec_record record = { .age_ms = UINT64_MAX,
 			.life_ms = spans[i] };
 		struct cache_entry entry =
-		    cache_codec_entry_of(&record, &head, 5000, WRITTEN_MS);
+		    cache_codec_entry_of(&record, &head, 5000, &moment);
 
 		assert_false(cache_before(5000, entry.fresh_until_ms));
 	}
@@ -425,7 +474,7 @@ count_record(void *arg, const struct cache_codec_head *head,
 {
 	size_t *count = arg;
 
-	assert_int_equal(head->written_ms, WRITTEN_MS);
+	assert_int_equal(head->written.wall_ms, WRITTEN_MS);
 	assert_record(record, &records[*count]);
 	++*count;
 }
@@ -683,6 +732,7 @@ main(void)
 		cmocka_unit_test(an_end_that_counts_otherwise_is_refused),
 		cmocka_unit_test(a_part_that_finds_no_room_changes_nothing),
 		cmocka_unit_test(an_entry_is_as_old_as_it_is),
+		cmocka_unit_test(a_clock_that_was_set_makes_nothing_younger),
 		cmocka_unit_test(absurd_ages_do_not_wrap_into_freshness),
 		cmocka_unit_test(
 		    a_file_is_private_and_is_read_as_it_was_written),
