@@ -32,8 +32,9 @@ class DnsServer:
         self.services = {}
         self.silent = self.broken = self.garbled = False
         self.asked = self.over_tcp = 0
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._udp = socket.socket(family, socket.SOCK_DGRAM)
+        self._tcp = socket.socket(family, socket.SOCK_STREAM)
         self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._wake, self._woken = socket.socketpair()
         try:

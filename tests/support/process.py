@@ -68,6 +68,8 @@ class Program:
         self.events = []  # those of them that are JSON objects
         self.output = []  # of standard output
         self._changed = threading.Condition()
+        self._reading = threading.Event()
+        self._reading.set()
         self._child = subprocess.Popen(
             self.argv,
             env=clean_environment(env),
@@ -89,6 +91,7 @@ class Program:
 
     def _read(self, stream, keep):
         for raw in stream:
+            self._reading.wait()
             line = raw.decode("utf-8", "replace").rstrip("\n")
             with self._changed:
                 keep(line)
@@ -171,6 +174,15 @@ class Program:
             return None
 
         return self._wait_for(find, timeout, f"output {pattern!r}")
+
+    @contextlib.contextmanager
+    def unread(self):
+        """Within it, nobody reads what the child writes: its pipes fill up."""
+        self._reading.clear()
+        try:
+            yield
+        finally:
+            self._reading.set()
 
     @contextlib.contextmanager
     def starting(self):

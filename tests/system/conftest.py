@@ -10,6 +10,7 @@
 --full lets the tests of the pool run as long as their claims say.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -31,6 +32,7 @@ from support.daemons import (  # noqa: E402
     Stack,
 )
 from support.directory import sample_directory, write_directory  # noqa: E402
+from support.netns import Unavailable  # noqa: E402
 from support.pool import Pool  # noqa: E402
 from support.process import Keeper  # noqa: E402
 
@@ -155,6 +157,21 @@ def pool(machine, keeper, tmp_path):
         return Pool(keeper, tmp_path, **options)
 
     return start
+
+
+@pytest.fixture
+def may():
+    """may(make, …) is make(…), or skips the test where that is not allowed."""
+    with contextlib.ExitStack() as stack:
+
+        def call(make, *arguments, **options):
+            try:
+                made = make(*arguments, **options)
+                return stack.enter_context(made) if hasattr(made, "__enter__") else made
+            except Unavailable as reason:
+                pytest.skip(str(reason))
+
+        yield call
 
 
 @pytest.fixture
