@@ -355,6 +355,7 @@ start_ops(struct backend *b, struct error *error)
 	if (b->ops == NULL)
 		return false;
 	ops_route_standard(b->ops, b->metrics);
+	ops_count(b->ops, b->metrics);
 	ops_route(b->ops, "GET", "/ready", on_ready_probe, b);
 	start_webhooks(b);
 	start_page(b);

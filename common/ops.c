@@ -3,24 +3,15 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/mem.h"
 #include "common/ops_accept.h"
+#include "common/ops_connections.h"
 #include "common/ops_routes.h"
 
 #define CONNECTION_MEMORY ((size_t)16384) /* bytes: request line, headers */
 #define REPLY_MAX ((size_t)8 << 20)       /* bytes of a reply's body */
 #define DISCARD_MAX ((uint64_t)1 << 20)   /* bytes of a body read in vain */
-
-/* A connection carries one request: its reply closes it. */
-struct connection {
-	struct connection *prev, *next; /* on ops' list, oldest first */
-	int fd;               /* the HTTP library's: not closed here */
-	uint64_t deadline_ms; /* of uv_now() */
-	bool answered;        /* its reply is queued */
-	bool ended;           /* shut down here */
-};
 
 struct request {
 	struct buffer body;
@@ -34,8 +25,7 @@ struct ops {
 	struct ops_accept *accept;
 	struct MHD_Daemon *http;
 	struct ops_routes routes;
-	struct connection *oldest, *newest;
-	unsigned connection_count;
+	struct ops_connections connections;
 	uv_poll_t events; /* readable: the HTTP library has work */
 	uv_timer_t timer; /* its timeouts, and the connections' deadlines */
 	size_t handles;   /* on the loop; freed with the last */
@@ -61,6 +51,12 @@ ops_route(struct ops *ops, const char *method, const char *path,
     ops_handler handler, void *arg)
 {
 	ops_routes_add(&ops->routes, method, path, handler, arg);
+}
+
+void
+ops_count(struct ops *ops, struct metrics *metrics)
+{
+	ops_connections_count(&ops->connections, metrics);
 }
 
 void
@@ -122,7 +118,7 @@ send_reply(struct MHD_Connection *connection, const struct ops_reply *reply,
 	return result;
 }
 
-static struct connection *
+static struct ops_connection *
 context_of(struct MHD_Connection *connection)
 {
 	return MHD_get_connection_info(
@@ -144,7 +140,6 @@ answer(struct ops *ops, struct MHD_Connection *connection, const char *method,
 		.content_type = "application/json",
 		.body = &body };
 
-	context_of(connection)->answered = true;
 	buffer_init(&body, REPLY_MAX);
 	if (r->too_large) {
 		ops_routes_fail(
@@ -153,6 +148,7 @@ answer(struct ops *ops, struct MHD_Connection *connection, const char *method,
 	} else {
 		ops_routes_answer(&ops->routes, &request, &reply, allow);
 	}
+	ops_connections_answered(context_of(connection), reply.status);
 	return send_reply(connection, &reply, allow);
 }
 
@@ -198,8 +194,11 @@ on_request(void *arg, struct MHD_Connection *connection, const char *path,
 	if (r->too_large || !buffer_append(&r->body, bytes, *size)) {
 		r->too_large = true;
 		r->discarded += *size;
-		if (r->discarded > DISCARD_MAX)
+		if (r->discarded > DISCARD_MAX) {
+			ops_connections_answered(
+			    context_of(connection), MHD_HTTP_CONTENT_TOO_LARGE);
 			return MHD_NO;
+		}
 	}
 	*size = 0;
 	return MHD_YES;
@@ -228,84 +227,25 @@ leave_escaped(void *arg, struct MHD_Connection *connection, char *text)
 }
 
 static void
-append_connection(struct ops *ops, struct connection *c)
-{
-	c->deadline_ms =
-	    uv_now(ops->loop) + (uint64_t)ops->limits.lifetime_s * 1000;
-	c->next = NULL;
-	c->prev = ops->newest;
-	*(c->prev != NULL ? &c->prev->next : &ops->oldest) = c;
-	ops->newest = c;
-}
-
-static void
-unlink_connection(struct ops *ops, struct connection *c)
-{
-	*(c->prev != NULL ? &c->prev->next : &ops->oldest) = c->next;
-	*(c->next != NULL ? &c->next->prev : &ops->newest) = c->prev;
-}
-
-static void
 on_connection(void *arg, struct MHD_Connection *connection, void **context,
     enum MHD_ConnectionNotificationCode what)
 {
 	struct ops *ops = arg;
-	struct connection *c = *context;
+	uint64_t now = uv_now(ops->loop);
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		c = mem_calloc(1, sizeof *c);
-		c->fd = MHD_get_connection_info(
+		int fd = MHD_get_connection_info(
 		    connection, MHD_CONNECTION_INFO_CONNECTION_FD)
-			    ->connect_fd;
-		append_connection(ops, c);
-		ops->connection_count++;
-		*context = c;
+			     ->connect_fd;
+
+		*context = ops_connections_add(&ops->connections, fd, now);
 		return;
 	}
-	unlink_connection(ops, c);
-	free(c);
+	ops_connections_remove(&ops->connections, *context, now);
 	*context = NULL;
-	if (ops->connection_count-- == ops->limits.connections_max &&
+	if (ops->connections.count + 1 == ops->limits.connections_max &&
 	    !ops->stopped)
 		ops_accept_resume(ops->accept);
-}
-
-/* The library notices, and closes the connection. */
-static void
-end_connection(struct connection *c)
-{
-	(void)shutdown(c->fd, SHUT_RDWR);
-	c->ended = true;
-}
-
-/*
- * When a client's last bytes and its end arrive together, the library reads
- * the former, misses the latter, and would keep the connection until it times
- * out.  Half-closed ones that wait for their reply are left alone.
- */
-static void
-end_abandoned_connections(struct ops *ops)
-{
-	for (struct connection *c = ops->oldest; c != NULL; c = c->next) {
-		char byte;
-
-		if (!c->answered && !c->ended &&
-		    recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
-			end_connection(c);
-	}
-}
-
-static void
-end_late_connections(struct ops *ops)
-{
-	struct connection *c;
-
-	while (
-	    (c = ops->oldest) != NULL && c->deadline_ms <= uv_now(ops->loop)) {
-		end_connection(c);
-		unlink_connection(ops, c);
-		append_connection(ops, c);
-	}
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -319,9 +259,14 @@ arm_timer(struct ops *ops)
 
 	if (MHD_get_timeout(ops->http, &library_ms) == MHD_YES)
 		wait_ms = library_ms;
-	if (ops->oldest != NULL) {
-		uint64_t at = ops->oldest->deadline_ms;
-		uint64_t left = at > now ? at - now : 0;
+	/* It says 0 all the time while bytes that it has no room for wait, as
+	 * those of an endless chunk extension: timers of 0 ms would run until
+	 * none is left, and nothing else would have its turn. */
+	if (wait_ms == 0)
+		wait_ms = 1;
+	if (ops->connections.oldest != NULL) {
+		uint64_t at = ops->connections.oldest->deadline_ms;
+		uint64_t left = at > now ? at - now : 1;
 
 		wait_ms = left < wait_ms ? left : wait_ms;
 	}
@@ -374,7 +319,7 @@ run(struct ops *ops)
 		finish_stop(ops);
 		return;
 	}
-	end_abandoned_connections(ops);
+	ops_connections_end_abandoned(&ops->connections);
 	arm_timer(ops);
 }
 
@@ -390,7 +335,7 @@ on_timer(uv_timer_t *timer)
 {
 	struct ops *ops = timer->data;
 
-	end_late_connections(ops);
+	ops_connections_end_late(&ops->connections, uv_now(ops->loop));
 	run(ops);
 }
 
@@ -401,8 +346,11 @@ on_accepted(void *arg, int fd, const struct sockaddr *peer, socklen_t len)
 
 	/* The library closes fd where it cannot take it. */
 	(void)MHD_add_connection(ops->http, fd, peer, len);
-	if (ops->connection_count == ops->limits.connections_max)
+	/* Whoever holds a place without using it makes room for the next. */
+	if (ops->connections.count == ops->limits.connections_max) {
 		ops_accept_pause(ops->accept);
+		ops_connections_evict(&ops->connections);
+	}
 	arm_timer(ops);
 }
 
@@ -448,6 +396,8 @@ ops_start_limited(uv_loop_t *loop, const struct endpoint_list *listen,
 
 	ops->loop = loop;
 	ops->limits = *limits;
+	ops_connections_init(
+	    &ops->connections, limits->idle_timeout_s, limits->lifetime_s);
 	/* What fails most comes first, with nothing on the loop yet. */
 	ops->accept =
 	    ops_accept_start(loop, listen, log, on_accepted, ops, error);

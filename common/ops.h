@@ -6,7 +6,8 @@
  * the loop's thread and answer at once.  HEAD is answered as GET without the
  * body; an unknown path is 404, a wrong method 405.  Each reply closes its
  * connection, so that none is closed just when its next request arrives.
- * Connections beyond the limit wait in the kernel until one ends.
+ * At the limit the oldest connection that has not sent its request yet is
+ * closed for the next: whoever holds all places keeps no probe out.
  */
 #ifndef COMMON_OPS_H
 #define COMMON_OPS_H
@@ -85,6 +86,9 @@ void ops_on_oversized(struct ops *ops, const char *method, const char *path,
 
 /* GET /metrics from a registry; GET /health: 200 {"status":"ok"}. */
 void ops_route_standard(struct ops *ops, struct metrics *metrics);
+
+/* Count the connections that end, by reason, in a registry; once for each. */
+void ops_count(struct ops *ops, struct metrics *metrics);
 
 /* The port that the first address was bound to, for port 0. */
 uint16_t ops_port(const struct ops *ops);

@@ -319,6 +319,7 @@ start_ops(struct frontend *f, struct error *error)
 	if (f->ops == NULL)
 		return false;
 	ops_route_standard(f->ops, f->metrics);
+	ops_count(f->ops, f->metrics);
 	ops_route(f->ops, "GET", "/ready", on_ready_probe, f);
 	f->status_of = (struct frontend_status){ .metrics = f->metrics,
 		.connections_max = f->connections_max };

@@ -15,35 +15,122 @@ is_closed(int fd)
 	return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
+static uint64_t
+ended(struct fixture *f, const char *reason)
+{
+	static const char *const labels[] = { "reason", NULL };
+
+	return metrics_counter(metrics_counters(f->metrics,
+				   "ops_connections_closed_total", "", labels),
+	    (const char *const[]){ reason, NULL })
+	    ->value;
+}
+
 static void
-connections_over_the_limit_wait_until_one_ends(void **state)
+at_the_limit_the_oldest_that_asks_for_nothing_makes_room(void **state)
 {
 	enum {
-		LIMIT = 4
+		LIMIT = 4,
+		IDLE = 40,
+		/* The health check was the last to come, and had its place. */
+		EVICTED = IDLE - (LIMIT - 2)
 	};
-	struct pollfd extra = { .events = POLLIN };
 	struct fixture f;
-	int held[LIMIT];
+	int held[IDLE];
 
 	(void)state;
 	start_limited(&f, &(struct ops_limits){ LIMIT, 30, 60 });
-	for (int i = 0; i < LIMIT; i++)
+	ops_count(f.ops, f.metrics);
+	for (int i = 0; i < IDLE; i++) {
 		held[i] = connected(f.port);
-	turn_for(&f, 20);
-	extra.fd = connected(f.port);
-	send_all(extra.fd, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
-	turn_for(&f, 50);
-	assert_int_equal(poll(&extra, 1, 0), 0);
-	for (int i = 0; i < LIMIT; i++)
-		assert_false(is_closed(held[i]));
-	(void)close(held[0]);
-	for (int i = 0; i < 500 && poll(&extra, 1, 0) == 0; i++)
-		turn_for(&f, 10);
-	assert_int_equal(poll(&extra, 1, 0), 1);
-	(void)close(extra.fd);
-	for (int i = 1; i < LIMIT; i++)
-		(void)close(held[i]);
+		send_all(held[i], "GET /hea");
+	}
 	assert_healthy(&f);
+	for (int i = 0; i < 500 && !is_closed(held[EVICTED - 1]); i++)
+		turn_for(&f, 10);
+	for (int i = 0; i < IDLE; i++)
+		assert_int_equal(is_closed(held[i]), i < EVICTED);
+	assert_int_equal(ended(&f, "evicted"), EVICTED);
+	assert_int_equal(ended(&f, "answered"), 1);
+	for (int i = 0; i < IDLE; i++)
+		(void)close(held[i]);
+	stop(&f);
+}
+
+/* Those that take their time to read a reply are worth more than that. */
+static void
+a_slow_reader_makes_room_only_when_nobody_else_can(void **state)
+{
+	static const char request[] = "GET /big HTTP/1.1\r\nHost: x\r\n\r\n";
+	size_t size = 7 << 20;
+	struct fixture f;
+	int readers[3];
+	int idle;
+
+	(void)state;
+	start_limited(&f, &(struct ops_limits){ 4, 30, 60 });
+	ops_count(f.ops, f.metrics);
+	ops_route(f.ops, "GET", "/big", answer_big, &size);
+	for (int i = 0; i < 2; i++) {
+		readers[i] = connected(f.port);
+		send_all(readers[i], request);
+		turn_for(&f, 20);
+	}
+	idle = connected(f.port);
+	readers[2] = connected(f.port);
+	send_all(readers[2], request);
+	for (int i = 0; i < 500 && !is_closed(idle); i++)
+		turn_for(&f, 10);
+	assert_true(is_closed(idle));
+	turn_for(&f, 20);
+	assert_int_equal(ended(&f, "evicted"), 1);
+	assert_healthy(&f);
+	assert_int_equal(ended(&f, "evicted"), 2);
+	(void)close(idle);
+	for (int i = 0; i < 3; i++)
+		(void)close(readers[i]);
+	stop(&f);
+}
+
+static void
+each_end_is_counted_under_its_reason(void **state)
+{
+	static const struct {
+		const char *request, *reason;
+	} cases[] = {
+		{ "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "answered" },
+		{ "GET /none HTTP/1.1\r\nHost: x\r\n\r\n", "refused" },
+		{ "BREW /health HTTP/1.1\r\nHost: x\r\n\r\n", "refused" },
+		{ "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n"
+		  "\r\n",
+		    "refused" },
+		{ "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "malformed" },
+		{ "GET /health\r\n\r\n", "malformed" },
+		{ "", "timeout" },
+	};
+	struct fixture f;
+	int fd;
+
+	(void)state;
+	start_limited(&f, &(struct ops_limits){ 8, 1, 60 });
+	ops_count(f.ops, f.metrics);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		uint64_t before = ended(&f, cases[i].reason);
+
+		free(exchange(&f, cases[i].request));
+		for (int n = 0; n < 500 && ended(&f, cases[i].reason) == before;
+		     n++)
+			turn_for(&f, 10);
+		if (ended(&f, cases[i].reason) != before + 1)
+			fail_msg("\"%s\" is not %s", cases[i].request,
+			    cases[i].reason);
+	}
+	fd = connected(f.port);
+	send_all(fd, "GET /hea");
+	(void)close(fd);
+	for (int i = 0; i < 500 && ended(&f, "left") == 0; i++)
+		turn_for(&f, 10);
+	assert_int_equal(ended(&f, "left"), 1);
 	stop(&f);
 }
 
@@ -193,6 +280,32 @@ the_loop_rests_when_descriptors_run_out(void **state)
 	    &f, fd, SLICE("GET /health HTTP/1.1\r\nHost: x\r\n\r\n"));
 	assert_starts(got, "HTTP/1.1 200 ");
 	free(got);
+	stop(&f);
+}
+
+static void
+the_loop_turns_while_bytes_wait_that_nobody_has_room_for(void **state)
+{
+	static char extension[1 << 16];
+	uint64_t begin;
+	struct fixture f;
+	unsigned turns;
+	int fd;
+
+	(void)state;
+	memset(extension, 'x', sizeof extension - 1);
+	start_limited(&f, &(struct ops_limits){ 8, 5, 60 });
+	fd = connected(f.port);
+	send_all(fd,
+	    "POST /x HTTP/1.1\r\nHost: x\r\n"
+	    "Transfer-Encoding: chunked\r\n\r\n5;");
+	send_all(fd, extension);
+	begin = uv_hrtime();
+	turns = turns_in(&f, 200);
+	assert_true(uv_hrtime() - begin < 4000000000);
+	assert_in_range(turns, 1, 1000);
+	assert_healthy(&f);
+	(void)close(fd);
 	stop(&f);
 }
 
@@ -370,7 +483,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-		    connections_over_the_limit_wait_until_one_ends),
+		    at_the_limit_the_oldest_that_asks_for_nothing_makes_room),
+		cmocka_unit_test(
+		    a_slow_reader_makes_room_only_when_nobody_else_can),
+		cmocka_unit_test(each_end_is_counted_under_its_reason),
 		cmocka_unit_test(a_client_that_leaves_frees_its_place_at_once),
 		cmocka_unit_test(
 		    a_client_that_only_listens_any_more_gets_its_reply),
@@ -378,6 +494,8 @@ main(void)
 		cmocka_unit_test(a_request_that_drips_is_closed),
 		cmocka_unit_test(the_loop_rests_when_nothing_happens),
 		cmocka_unit_test(the_loop_rests_when_descriptors_run_out),
+		cmocka_unit_test(
+		    the_loop_turns_while_bytes_wait_that_nobody_has_room_for),
 		cmocka_unit_test(no_thread_is_made),
 		cmocka_unit_test(a_taken_address_is_named),
 		cmocka_unit_test(an_address_of_another_host_is_named),
