@@ -15,15 +15,22 @@
 #define KEEPALIVE_IDLE_S 30L
 #define KEEPALIVE_INTERVAL_S 10L
 
+/* What a callback returns to end the transfer. */
+static size_t
+give_up(struct http_transfer *t, enum http_status status, const char *flaw)
+{
+	t->flaw = flaw;
+	t->flaw_status = status;
+	return 0;
+}
+
 static size_t
 on_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct http_transfer *t = arg;
 
-	if (!buffer_append(&t->body, bytes, size * count)) {
-		t->too_large = "the answer is too large";
-		return 0;
-	}
+	if (!buffer_append(&t->body, bytes, size * count))
+		return give_up(t, HTTP_TOO_LARGE, "the answer is too large");
 	return size * count;
 }
 
@@ -32,18 +39,15 @@ on_header(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct http_transfer *t = arg;
 
-	/* libcurl takes a connection that closes within the headers for a
-	 * whole answer.  Interim answers (1xx) come before the one that counts.
-	 */
-	if (*bytes == '\r' || *bytes == '\n')
-		t->head_ended = true;
-	else if (size * count > 5 && memcmp(bytes, "HTTP/", 5) == 0)
-		t->head_ended = false;
+	const char *flaw;
+
 	t->header_bytes += size * count;
-	if (t->header_bytes > HTTP_HEADERS_MAX) {
-		t->too_large = "the answer's headers are too large";
-		return 0;
-	}
+	if (t->header_bytes > HTTP_HEADERS_MAX)
+		return give_up(
+		    t, HTTP_TOO_LARGE, "the answer's headers are too large");
+	flaw = http_head_line(&t->head, (struct slice){ bytes, size * count });
+	if (flaw != NULL)
+		return give_up(t, HTTP_BROKEN, flaw);
 	return size * count;
 }
 
@@ -125,7 +129,9 @@ judge(const struct http_transfer *t, CURLcode code, struct http_response *r)
 {
 	switch (code) {
 	case CURLE_OK:
-		if (!t->head_ended) {
+		/* libcurl takes a connection that closes within the headers
+		 * for a whole answer. */
+		if (!t->head.ended) {
 			r->reason = "the answer broke off";
 			break;
 		}
@@ -176,9 +182,9 @@ judge(const struct http_transfer *t, CURLcode code, struct http_response *r)
 		break;
 	}
 	r->status = HTTP_BROKEN;
-	if (t->too_large != NULL) {
-		r->status = HTTP_TOO_LARGE;
-		r->reason = t->too_large;
+	if (t->flaw != NULL) {
+		r->status = t->flaw_status;
+		r->reason = t->flaw;
 	}
 }
 
@@ -425,8 +431,8 @@ static void
 reset(struct http_transfer *t)
 {
 	t->header_bytes = 0;
-	t->head_ended = false;
-	t->too_large = NULL;
+	http_head_init(&t->head);
+	t->flaw = NULL;
 	t->sendings = 0;
 }
 

@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 
 #include "backend/http.h"
+#include "backend/http_head.h"
 #include "backend/http_url.h"
 #include "backend/trace.h"
 #include "common/buffer.h"
@@ -39,8 +40,10 @@ struct http_transfer {
 	void *request; /* the owner's */
 	struct buffer body;
 	size_t header_bytes;
-	bool head_ended;       /* the empty line after the headers came */
-	const char *too_large; /* what was, or NULL */
+	struct http_head head;
+	/* Why it was given up, and as what, or NULL. */
+	const char *flaw;
+	enum http_status flaw_status;
 	struct curl_slist *addresses; /* curl borrows it */
 	unsigned generation;          /* of addresses */
 	struct curl_slist *headers;   /* curl borrows it */
