@@ -155,6 +155,7 @@ http_curl_start(struct http_curl *c, const char *path, const char *bearer,
 		return false;
 	t = c->idle;
 	t->request = request;
+	http_polls_retire_idle(&c->polls);
 	if (!http_transfer_aim(t, path, bearer, request_id, left_ms) ||
 	    curl_multi_add_handle(c->multi, t->easy) != CURLM_OK)
 		return false;
@@ -268,6 +269,9 @@ http_curl_new(uv_loop_t *loop, const struct http_url *url,
 {
 	struct http_curl *c;
 
+	/* Or libcurl writes the keys of all TLS sessions, and with them the
+	 * token, into that file. */
+	(void)unsetenv("SSLKEYLOGFILE");
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return NULL;
 	c = mem_calloc(1, sizeof *c);

@@ -1,7 +1,9 @@
 #include "backend/http_poll.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -63,6 +65,33 @@ watch(struct http_polls *p, struct http_poll *poll, int events)
 	poll->watched = events;
 }
 
+/*
+ * The peer has closed an idle connection, or sent what nobody asked for.  The
+ * owner would take that for the answer to its next request, so it gets to see a
+ * connection at its end instead, which it gives up before it uses it again.
+ * Until then it must not wake the loop.
+ */
+static void
+retire(struct http_polls *p, struct http_poll *poll)
+{
+	watch(p, poll, 0);
+	(void)dup3(p->ended_fd, poll->fd, O_CLOEXEC);
+}
+
+void
+http_polls_retire_idle(struct http_polls *p)
+{
+	struct epoll_event ready[EVENTS_AT_ONCE];
+	int n = epoll_wait(p->epoll_fd, ready, EVENTS_AT_ONCE, 0);
+
+	for (int i = 0; i < n; i++) {
+		struct http_poll *poll = find(p, ready[i].data.fd);
+
+		if (poll != NULL && poll->wanted == 0)
+			retire(p, poll);
+	}
+}
+
 static void
 handle(struct http_polls *p, const struct epoll_event *event)
 {
@@ -72,10 +101,7 @@ handle(struct http_polls *p, const struct epoll_event *event)
 	if (poll == NULL)
 		return;
 	if (poll->wanted == 0) {
-		/* The peer has closed an idle connection, or sent what nobody
-		 * asked for: the owner sees it before it uses the connection
-		 * again, and until then it must not wake the loop. */
-		watch(p, poll, 0);
+		retire(p, poll);
 		return;
 	}
 	events = from_epoll(event->events, poll->wanted);
@@ -101,12 +127,21 @@ bool
 http_polls_init(
     struct http_polls *p, uv_loop_t *loop, http_poll_event event, void *arg)
 {
+	int pair[2];
+
 	*p = (struct http_polls){ .event = event, .arg = arg };
-	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (p->epoll_fd < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return false;
+	(void)close(pair[1]);
+	p->ended_fd = pair[0];
+	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (p->epoll_fd < 0) {
+		(void)close(p->ended_fd);
+		return false;
+	}
 	p->watcher = mem_calloc(1, sizeof *p->watcher);
 	if (uv_poll_init(loop, p->watcher, p->epoll_fd) != 0) {
+		(void)close(p->ended_fd);
 		(void)close(p->epoll_fd);
 		free(p->watcher);
 		p->watcher = NULL;
@@ -177,4 +212,5 @@ http_polls_fini(struct http_polls *p)
 	uv_close((uv_handle_t *)p->watcher, on_closed);
 	p->watcher = NULL;
 	(void)close(p->epoll_fd);
+	(void)close(p->ended_fd);
 }

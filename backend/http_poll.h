@@ -4,7 +4,8 @@
  * libcurl says for each socket what to wait for, and withdraws that whenever
  * a connection goes idle between two requests.  Telling the kernel each time
  * would cost system calls for every request; so an idle socket stays
- * registered for reading until something arrives on it or it is closed.
+ * registered for reading until something arrives on it or it is closed.  What
+ * arrives there answers no request: the connection is ended.
  *
  * The sockets are in an epoll(7) set of their own, which the loop watches: a
  * socket that libcurl 7.88 closes behind our back (one that it gives up while
@@ -24,6 +25,7 @@ typedef void (*http_poll_event)(void *arg, int fd, int events);
 
 struct http_polls {
 	int epoll_fd;
+	int ended_fd;            /* a socket at its end */
 	uv_poll_t *watcher;      /* of epoll_fd; NULL once finished */
 	struct http_poll *by_fd; /* uthash */
 	http_poll_event event;
@@ -36,6 +38,10 @@ bool http_polls_init(struct http_polls *p, uv_loop_t *loop,
 
 /* Wait for these events on fd from now on; 0 for none. */
 void http_polls_want(struct http_polls *p, int fd, int events);
+
+/* End the idle connections on which something has arrived: before one of
+ * them is used again. */
+void http_polls_retire_idle(struct http_polls *p);
 
 /* fd is a new socket: what is known of an older one of this number that was
  * closed unseen holds for the new one. */
