@@ -38,6 +38,9 @@ scan(struct slice body)
 	for (size_t i = 0; i < body.len; i++) {
 		char c = body.ptr[i];
 
+		/* No JSON holds one, and jansson would end there. */
+		if (c == '\0')
+			return USERLI_JSON_NOT_JSON;
 		if (in_string && c == '\\')
 			i++;
 		else if (c == '"')
@@ -191,10 +194,14 @@ read_bool(json_t *value, struct buffer *out)
 enum userli_json_verdict
 userli_json_read(enum lookup_map map, struct slice body, struct buffer *out)
 {
+	bool is_bool = map == LOOKUP_DOMAIN || map == LOOKUP_MAILBOX;
 	enum userli_json_verdict verdict = scan(body);
 	json_error_t error;
 	json_t *value;
 
+	/* Too long a list is no value that is too long where none may be. */
+	if (verdict == USERLI_JSON_TOO_LARGE && is_bool)
+		return USERLI_JSON_WRONG_TYPE;
 	if (verdict != USERLI_JSON_FOUND)
 		return verdict;
 	value = json_loadb(
@@ -203,7 +210,7 @@ userli_json_read(enum lookup_map map, struct slice body, struct buffer *out)
 		return json_error_code(&error) == json_error_out_of_memory
 		    ? USERLI_JSON_NO_MEMORY
 		    : USERLI_JSON_NOT_JSON;
-	if (map == LOOKUP_DOMAIN || map == LOOKUP_MAILBOX)
+	if (is_bool)
 		verdict = read_bool(value, out);
 	else
 		verdict = read_list(map, value, out);

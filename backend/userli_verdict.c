@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "backend/userli_json.h"
 
@@ -39,11 +41,41 @@ set(struct userli_verdict *out, enum lookup_outcome outcome,
 	va_end(args);
 }
 
-static void
-read_body(enum lookup_map map, struct slice body, struct buffer *value,
-    struct userli_verdict *out)
+/*
+ * Whether a Content-Type is none, application/json or application/…+json: what
+ * says to be something else is not userli's, though it may read as JSON.
+ */
+static bool
+may_be_json(const char *type)
 {
-	switch (userli_json_read(map, body, value)) {
+	static const char tree[] = "application/";
+	size_t len;
+
+	if (type == NULL)
+		return true;
+	len = strcspn(type, "; \t");
+	if (len == 0)
+		return true;
+	if (strncasecmp(type, tree, sizeof tree - 1) != 0)
+		return false;
+	type += sizeof tree - 1;
+	len -= sizeof tree - 1;
+	if (len == 4)
+		return strncasecmp(type, "json", 4) == 0;
+	return len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0;
+}
+
+static void
+read_body(enum lookup_map map, const struct http_response *r,
+    struct buffer *value, struct userli_verdict *out)
+{
+	if (!may_be_json(r->content_type)) {
+		set(out, LOOKUP_TEMP, USERLI_FAILURE_NOT_JSON,
+		    "userli's answer is not sent as JSON: check "
+		    "USERLI_BASE_URL");
+		return;
+	}
+	switch (userli_json_read(map, r->body, value)) {
 	case USERLI_JSON_FOUND:
 		set(out, LOOKUP_OK, USERLI_FAILURE_NONE, "%s", "");
 		return;
@@ -116,7 +148,7 @@ userli_verdict(enum lookup_map map, const struct http_response *r,
 	switch (r->status) {
 	case HTTP_DONE:
 		if (r->code == 200)
-			read_body(map, r->body, value, out);
+			read_body(map, r, value, out);
 		else
 			judge_code(r, out);
 		return;

@@ -229,6 +229,48 @@ failures_have_distinct_names(void **state)
 	}
 }
 
+static void
+only_what_is_sent_as_json_is_read(void **state)
+{
+	static const struct {
+		const char *type;
+		enum lookup_outcome want;
+	} cases[] = {
+		{ "", LOOKUP_NOTFOUND },
+		{ "application/json", LOOKUP_NOTFOUND },
+		{ "Application/JSON; charset=utf-8", LOOKUP_NOTFOUND },
+		{ "application/json;x", LOOKUP_NOTFOUND },
+		{ "application/ld+json", LOOKUP_NOTFOUND },
+		{ "text/html", LOOKUP_TEMP },
+		{ "text/plain; charset=utf-8", LOOKUP_TEMP },
+		{ "text/json", LOOKUP_TEMP },
+		{ "application/", LOOKUP_TEMP },
+		{ "application/+json", LOOKUP_TEMP },
+		{ "application/jsonp", LOOKUP_TEMP },
+		{ "application/jso", LOOKUP_TEMP },
+		{ "application/octet-stream", LOOKUP_TEMP },
+	};
+	struct buffer value;
+	struct userli_verdict v;
+
+	(void)state;
+	buffer_init(&value, 100);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct http_response r = { .status = HTTP_DONE,
+			.code = 200,
+			.body = SLICE("false"),
+			.content_type = cases[i].type,
+			.reason = "" };
+
+		userli_verdict(LOOKUP_DOMAIN, &r, &value, &v);
+		if (v.outcome != cases[i].want)
+			fail_msg("%s: got %d", cases[i].type, v.outcome);
+		if (v.outcome == LOOKUP_TEMP)
+			assert_int_equal(v.failure, USERLI_FAILURE_NOT_JSON);
+	}
+	buffer_fini(&value);
+}
+
 int
 main(void)
 {
@@ -237,6 +279,7 @@ main(void)
 		cmocka_unit_test(only_a_200_is_ever_an_answer),
 		cmocka_unit_test(a_value_over_the_limit_is_a_permanent_failure),
 		cmocka_unit_test(failures_have_distinct_names),
+		cmocka_unit_test(only_what_is_sent_as_json_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
