@@ -1,5 +1,6 @@
 """certificates - a private CA and certificates it signed, by openssl(1)."""
 
+import ssl
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -55,3 +56,44 @@ def make_certificate(
         *("-out", made.cert),
     )
     return made
+
+
+_CA_CONFIG = """[ca]
+default_ca = this
+[this]
+database = {folder}/{name}.index
+new_certs_dir = {folder}
+rand_serial = yes
+default_md = sha256
+policy = any
+unique_subject = no
+[any]
+commonName = supplied
+"""
+
+
+def make_later_certificate(folder, ca, names, name="later"):
+    """One that is valid from the year 2099 on."""
+    made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
+    request, config = folder / f"{name}.csr", folder / f"{name}.cnf"
+    config.write_text(_CA_CONFIG.format(folder=folder, name=name))
+    (folder / f"{name}.index").write_text("")
+    extensions = folder / f"{name}.ext"
+    extensions.write_text(f"subjectAltName={','.join(names)}\n")
+    _openssl(
+        *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+        *("-subj", f"/CN={name}", "-keyout", made.key, "-out", request),
+    )
+    _openssl(
+        *("ca", "-batch", "-config", config, "-in", request, "-out", made.cert),
+        *("-cert", ca.cert, "-keyfile", ca.key, "-extfile", extensions),
+        *("-startdate", "20990101000000Z", "-enddate", "21000101000000Z", "-notext"),
+    )
+    return made
+
+
+def server_context(certificate):
+    """For a server that has this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    return context

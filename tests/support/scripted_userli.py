@@ -3,9 +3,11 @@
     with ScriptedUserli(answer) as userli: …
 
 answer(request) gives the bytes to send, or None to close the connection without
-any; it may wait.  Each connection has a thread of its own.
+any, or pieces to send one after the other (an iterable), behind which it closes
+the connection; it may wait.  Each connection has a thread of its own.
 """
 
+import contextlib
 import socket
 import threading
 import time
@@ -32,15 +34,18 @@ def reply(status="200 OK", body="false", **headers):
 
 
 class ScriptedUserli:
-    def __init__(self, answer):
+    def __init__(self, answer, tls=None):
+        """tls: an ssl.SSLContext to serve https with."""
         self.answer = answer
+        self._tls = tls
         self._requests = []
         self._connections = 0
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self._open = set()
         self._threads = []
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._start(self._accept)
 
     def __enter__(self):
@@ -52,7 +57,8 @@ class ScriptedUserli:
         self._listener.close()
         with self._lock:
             for sock in self._open:
-                sock.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(60)
 
@@ -60,6 +66,12 @@ class ScriptedUserli:
         """All so far whose path has this part, in order of arrival."""
         with self._lock:
             return [r for r in self._requests if part in r.path]
+
+    @property
+    def connections(self):
+        """How many were made so far, whatever came of them."""
+        with self._lock:
+            return self._connections
 
     def _start(self, target, *args):
         thread = threading.Thread(target=target, args=args, daemon=True)
@@ -72,6 +84,8 @@ class ScriptedUserli:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            # What is sent leaves at once, not with the next acknowledgement.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._open.add(sock)
                 self._connections += 1
@@ -79,13 +93,18 @@ class ScriptedUserli:
             self._start(self._serve, sock, number)
 
     def _serve(self, sock, connection):
+        stream = sock
         try:
-            self._serve_requests(sock, connection)
+            if self._tls:
+                # The shutdown of __exit__() ends this one as well.
+                stream = self._tls.wrap_socket(sock.dup(), server_side=True)
+            self._serve_requests(stream, connection)
         except OSError:
             pass  # the backend has gone, or the test is over
         finally:
             with self._lock:
                 self._open.discard(sock)
+            stream.close()
             sock.close()
 
     def _serve_requests(self, sock, connection):
@@ -103,6 +122,10 @@ class ScriptedUserli:
                 self._requests.append(request)
             answer = self.answer(request)
             if answer is None:
+                return
+            if not isinstance(answer, bytes):
+                for piece in answer:
+                    sock.sendall(piece)
                 return
             sock.sendall(answer)
 
