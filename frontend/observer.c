@@ -31,6 +31,7 @@ static const char *const close_names[SOCKETMAP_CLOSE_REASONS] = {
 	[SOCKETMAP_CLOSED_REFUSED] = "refused",
 	[SOCKETMAP_CLOSED_SHUTDOWN] = "shutdown",
 	[SOCKETMAP_CLOSED_ERROR] = "error",
+	[SOCKETMAP_CLOSED_UNREAD] = "unread",
 };
 
 struct observer {

@@ -288,6 +288,18 @@ send_out(struct connection *c)
 		deadlines_enter(c, CONNECTION_WRITING);
 }
 
+bool
+connection_is_unread(struct connection *c)
+{
+	size_t max = c->server->options.unread_bytes_max;
+
+	if (max == 0 || connection_unsent(c) <= max)
+		return false;
+	if (!c->is_parsing)
+		send_out(c);
+	return c->state != CONNECTION_CLOSING && connection_unsent(c) > max;
+}
+
 static enum connection_state
 state_now(const struct connection *c)
 {

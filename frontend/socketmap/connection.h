@@ -100,4 +100,8 @@ void connection_close(struct connection *c, enum socketmap_close_reason reason);
 /* Bytes of finished replies that the client has not taken. */
 size_t connection_unsent(const struct connection *c);
 
+/* Whether that is more than may be, also once the socket has taken what it
+ * can. */
+bool connection_is_unread(struct connection *c);
+
 #endif

@@ -17,6 +17,7 @@ socketmap_options_init(struct socketmap_options *options)
 		.reply_bytes_max = SOCKETMAP_REPLY_BYTES_MAX,
 		.query_bytes_max = SOCKETMAP_QUERY_BYTES_MAX,
 		.pipeline_max = 1000,
+		.unread_bytes_max = 2097152,
 		.backlog = 1024,
 	};
 }

@@ -156,10 +156,12 @@ answer(struct socketmap_request *r, struct reply reply)
 		} else {
 			ok = keep(r, reply);
 		}
-		if (ok)
-			connection_changed(c);
-		else
+		if (!ok)
 			connection_close(c, SOCKETMAP_CLOSED_ERROR);
+		else if (connection_is_unread(c))
+			connection_close(c, SOCKETMAP_CLOSED_UNREAD);
+		else if (c->state != CONNECTION_CLOSING)
+			connection_changed(c);
 	}
 	server_unref(s);
 }

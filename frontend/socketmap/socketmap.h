@@ -114,7 +114,8 @@ enum socketmap_close_reason {
 	SOCKETMAP_CLOSED_REAPED,        /* idle longest when a new one came */
 	SOCKETMAP_CLOSED_REFUSED,       /* over connections_max, none idle */
 	SOCKETMAP_CLOSED_SHUTDOWN,
-	SOCKETMAP_CLOSED_ERROR, /* the network, or out of memory */
+	SOCKETMAP_CLOSED_ERROR,  /* the network, or out of memory */
+	SOCKETMAP_CLOSED_UNREAD, /* over unread_bytes_max */
 	SOCKETMAP_CLOSE_REASONS,
 };
 
@@ -157,6 +158,10 @@ struct socketmap_options {
 	                              wait for replies; then it is not read,
 	                              nor while 256 KiB of replies have not
 	                              been taken; 0 = no limit */
+	size_t unread_bytes_max;   /* 2 MiB: replies that may wait to be taken.
+	                              Only those to requests that were read
+	                              before can be so many; a client that lets
+	                              them grow beyond is closed; 0 = no limit */
 	bool reap_idle;            /* false.  At connections_max, true closes
 	                              the connection that has been idle the
 	                              longest, so that the new one is served;

@@ -431,6 +431,41 @@ a_client_that_takes_no_replies_is_not_read(void **state)
 	fixture_fini(&f);
 }
 
+static void
+a_client_whose_replies_pile_up_is_closed(void **state)
+{
+	enum {
+		COUNT = 100,
+		REPLY = 90000
+	};
+	struct fixture f;
+	char *data = calloc(1, REPLY);
+	int fd;
+
+	(void)state;
+	assert_non_null(data);
+	fixture_init(&f);
+	fixture_start(&f);
+	fd = client_connect(&f);
+	for (int i = 0; i < COUNT; i++)
+		client_ask(fd, "hold x");
+	fixture_wait(&f, f.held_count == COUNT);
+	/* None can be sent before the first is there. */
+	for (int i = COUNT - 1; i >= 0; i--) {
+		size_t kept = (size_t)(COUNT - i) * REPLY;
+
+		socketmap_reply(f.held[i], SOCKETMAP_OK, data, REPLY);
+		if (kept <= f.options.unread_bytes_max)
+			assert_int_equal(CLOSED(&f, UNREAD), 0);
+		if (kept > f.options.unread_bytes_max)
+			assert_int_equal(CLOSED(&f, UNREAD), 1);
+	}
+	fixture_wait(&f, socketmap_server_connections(f.server) == 0);
+	(void)close(fd);
+	free(data);
+	fixture_fini(&f);
+}
+
 int
 main(void)
 {
@@ -456,6 +491,7 @@ main(void)
 		cmocka_unit_test(
 		    a_connection_is_not_read_beyond_its_pipeline_limit),
 		cmocka_unit_test(a_client_that_takes_no_replies_is_not_read),
+		cmocka_unit_test(a_client_whose_replies_pile_up_is_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
