@@ -203,6 +203,7 @@ init_handles(struct service *s)
 	(void)uv_signal_init(s->loop, &s->hangup);
 	(void)uv_timer_init(s->loop, &s->watchdog);
 	(void)uv_timer_init(s->loop, &s->limit);
+	spare_memory_init(&s->memory, s->loop);
 	s->terminate.data = s;
 	s->interrupt.data = s;
 	s->hangup.data = s;
@@ -321,6 +322,7 @@ service_stop(struct service *s)
 	uv_close((uv_handle_t *)&s->hangup, NULL);
 	uv_close((uv_handle_t *)&s->watchdog, NULL);
 	uv_close((uv_handle_t *)&s->limit, NULL);
+	spare_memory_close(&s->memory);
 	close_notify(s);
 }
 

@@ -14,6 +14,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/spare_memory.h"
 
 /* sysexits(3); 1 is never used. */
 enum service_exit {
@@ -38,6 +39,7 @@ struct service {
 	struct service_hooks hooks;
 	uv_signal_t terminate, interrupt, hangup;
 	uv_timer_t watchdog, limit;
+	struct spare_memory memory;
 	int notify_fd;
 	bool draining;
 };
