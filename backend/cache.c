@@ -1,5 +1,6 @@
 #include "backend/cache.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -232,10 +233,12 @@ evict(struct cache *c, struct node *n)
 {
 	uint32_t *link = link_to(c, n);
 
+	if (link == NULL)
+		return;
 	if (alive(c, n)) {
 		forget(c, n, link);
 		c->evictions++;
-	} else if (link != NULL) {
+	} else {
 		*link = n->next;
 	}
 }
@@ -254,6 +257,7 @@ move(struct cache *c, struct node *n, void *room, uint32_t *link)
 {
 	struct node *moved = room;
 
+	assert(link != NULL); /* n is alive */
 	memmove(moved, n, cache_ring_bytes(n));
 	moved->ring = MAIN;
 	settle(moved);

@@ -58,7 +58,7 @@ put_uint(struct cursor *c, uint8_t key, uint64_t value)
 static void
 put_bytes(struct cursor *c, struct slice bytes)
 {
-	if (bytes.len > 0) /* memcpy from NULL is undefined even for 0 */
+	if (bytes.ptr != NULL) /* memcpy from NULL is undefined even for 0 */
 		cursor_write(c, bytes.ptr, bytes.len);
 }
 

@@ -20,7 +20,7 @@ print_json(const json_t *json)
 }
 
 static enum command_exit
-stat(const char *socket, bool as_json)
+get_stat(const char *socket, bool as_json)
 {
 	enum command_exit status;
 	json_t *json;
@@ -100,5 +100,5 @@ cache_look(const struct command *self, const struct command_options *options,
 		    is_get ? "get needs a map and a key"
 			   : "stat needs nothing more");
 	return is_get ? get(socket, options->json, operands[1], operands[2])
-		      : stat(socket, options->json);
+		      : get_stat(socket, options->json);
 }
