@@ -48,12 +48,34 @@ def test_no_memory_is_both_writable_and_executable(path):
     assert not re.search(r"LOAD .* RWE ", segments), segments
 
 
+def test_the_linker_writes_to_no_code(path):
+    assert "TEXTREL" not in of_readelf("-d", path)
+
+
+def test_its_libraries_come_from_the_system_only(path):
+    assert not re.search(r"\(R(UN)?PATH\)", of_readelf("-d", path))
+
+
+def test_a_program_lends_no_function_to_what_it_loads(path):
+    """What is exported, a library could call or would call in place of its own."""
+    if ".so" in path.name:
+        pytest.skip("of a library, test_libsocketmap.py tells")
+    exported = of_readelf("--dyn-syms", path).splitlines()
+    ours = [s for s in exported if re.search(r"(GLOBAL|WEAK) +DEFAULT +\d+ ", s)]
+    # But for the C library's own data, of which the program has the only copy.
+    assert not [s for s in ours if "@GLIBC" not in s]
+
+
 def test_the_stack_is_guarded(path):
     assert "__stack_chk_fail" in of_readelf("--dyn-syms", path)
 
 
 def test_the_c_library_checks_lengths(path):
-    assert re.search(r"__\w+_chk\b", of_readelf("--dyn-syms", path))
+    symbols = of_readelf("--dyn-syms", path)
+    checked = set(re.findall(r"\b__(\w+)_chk\b", symbols))
+    assert {"memcpy", "vsnprintf"} <= checked
+    # Their size is always known here, so that none is left unchecked.
+    assert not re.search(r" UND v\w*printf@", symbols)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="CET is of x86")
@@ -63,3 +85,22 @@ def test_indirect_jumps_land_where_they_may(path):
     ).stdout
     ours = re.findall(r"^\w+ <(?:main|socketmap_\w+)>:\n\s+\w+:\s+(\w+)", code, re.MULTILINE)
     assert ours and set(ours) == {"endbr64"}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="CET is of x86")
+def test_a_shadow_stack_may_keep_the_returns(path):
+    assert re.search(r"x86 feature: .*SHSTK", of_readelf("-n", path))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="CET is of x86")
+def test_every_object_of_ours_is_built_for_cet(path):
+    """Where the whole file is not marked IBT, the C library's start files are why."""
+    objects = [
+        o
+        for layer in ("common", "frontend", "backend")
+        for o in (BUILD_DIR / layer).rglob("*.o")
+        if o.name != "socketmap.o"  # joined of others
+    ]
+    assert objects
+    for each in objects:
+        assert "IBT, SHSTK" in of_readelf("-n", each), each
