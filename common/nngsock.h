@@ -147,11 +147,11 @@ uint32_t nngsock_connection(struct slice header);
  */
 void nngsock_close(struct nngsock *s);
 
-/* For a program that ends soon after its last socket was closed. */
+/* For a test program, whose runner ends it: give back all that nng has. */
 void nngsock_fini_library(void);
 
 /*
- * The end of a daemon, after its loop has run empty: exit at once, past nng's
+ * The end of a program, after its loop has run empty: exit at once, past nng's
  * own exit handler, whose race with nng's threads was seen to panic.  Sanitizer
  * builds look for leaks first.
  */

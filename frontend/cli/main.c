@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "common/nngsock.h"
 #include "common/quote.h"
 #include "frontend/cli/commands.h"
 
@@ -80,7 +81,7 @@ main(int argc, char *argv[])
 	/* A value that never arrived must not look like one that did. */
 	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
 		command_complain("cannot write to standard output");
-		return COMMAND_TEMPORARY;
+		status = COMMAND_TEMPORARY;
 	}
-	return (int)status;
+	nngsock_exit((int)status);
 }

@@ -431,6 +431,5 @@ rpc_client_free(struct rpc_client *c)
 	uv_close((uv_handle_t *)&c->timer, NULL);
 	(void)uv_run(&c->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&c->loop);
-	nngsock_fini_library();
 	free_memory(c);
 }
