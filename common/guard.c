@@ -1,8 +1,13 @@
 #include "common/guard.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "common/service.h"
+
+#ifndef sigev_notify_thread_id /* timer_create(2); glibc lacks the name */
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
 
 /* Safe in a signal handler, as timer_settime(2) is. */
 static void
@@ -24,6 +29,7 @@ on_alarm(int signal, siginfo_t *info, void *context)
 	    "{\"level\":\"error\",\"msg\":\"the loop does not turn, exiting "
 	    "for the supervisor\"}\n";
 	struct guard *g = info->si_value.sival_ptr;
+	int interrupted = errno; /* of whoever is interrupted */
 
 	(void)signal;
 	(void)context;
@@ -32,6 +38,7 @@ on_alarm(int signal, siginfo_t *info, void *context)
 	g->missed++;
 	if (g->missed < GUARD_TICKS) {
 		arm(g);
+		errno = interrupted;
 		return;
 	}
 	(void)!write(STDERR_FILENO, text, sizeof text - 1);
@@ -52,7 +59,10 @@ guard_start(struct guard *g, uv_loop_t *loop, uint64_t tick_ms)
 {
 	struct sigaction action = { .sa_sigaction = on_alarm,
 		.sa_flags = SA_SIGINFO | SA_RESTART };
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+	/* Told to this thread, not to one of a library's, so that g is this
+	 * thread's alone. */
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
+		.sigev_notify_thread_id = gettid(),
 		.sigev_signo = GUARD_SIGNAL,
 		.sigev_value.sival_ptr = g };
 

@@ -10,7 +10,8 @@
  * Each tick is armed by the one before, so that a process that was stopped
  * (SIGSTOP, a frozen container, a suspended host) for however long has missed
  * one tick and no more when it continues.  Uses the signal GUARD_SIGNAL, which
- * the loop's thread must not block.
+ * goes to the thread that calls guard_start(): the loop's, which must not block
+ * it.
  */
 #ifndef COMMON_GUARD_H
 #define COMMON_GUARD_H

@@ -68,6 +68,10 @@ on_answered(uv_async_t *handle)
 {
 	struct resolver *r = handle->data;
 
+	/* The lock hands the answer over: what a uv_async_t orders is not
+	 * said in libuv's documentation. */
+	uv_mutex_lock(&r->lock);
+	uv_mutex_unlock(&r->lock);
 	r->done(r->arg, &r->answer);
 	uv_close((uv_handle_t *)handle, on_closed);
 }
