@@ -77,7 +77,8 @@ def test_every_command_in_the_checkout_is_there():
     assert re.findall(r'"(\w+)"', presets) == ["release", "debug", "asan", "tsan", "clang", "fuzz"]
 
 
-PARTS = ["lint", "unit", "system", "asan", "clang", "fuzz", "tsan", "docker", "packages", "fresh"]
+PARTS = ["lint", "unit", "system", "asan", "clang", "seam", "fuzz", "tsan", "docker", "packages",
+         "fresh"]
 
 
 @pytest.mark.parametrize("part", PARTS)
