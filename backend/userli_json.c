@@ -2,6 +2,8 @@
 
 #include <jansson.h>
 
+#include "backend/json_shape.h"
+
 #define DECODE_FLAGS (JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL)
 
 static const char *const verdict_names[USERLI_JSON_VERDICTS] = {
@@ -22,39 +24,21 @@ struct elements {
 	bool is_object;
 };
 
-/*
- * What jansson would only notice after allocating for it.  Brackets and commas
- * within strings do not count; that the rest is JSON is jansson's to judge.
- */
 static enum userli_json_verdict
-scan(struct slice body)
+check_shape(struct slice body)
 {
-	size_t depth = 0;
-	size_t commas = 0;
-	bool in_string = false;
+	struct json_shape shape;
 
 	if (body.len > USERLI_JSON_BODY_MAX)
 		return USERLI_JSON_TOO_LARGE;
-	for (size_t i = 0; i < body.len; i++) {
-		char c = body.ptr[i];
-
-		/* No JSON holds one, and jansson would end there. */
-		if (c == '\0')
-			return USERLI_JSON_NOT_JSON;
-		if (in_string && c == '\\')
-			i++;
-		else if (c == '"')
-			in_string = !in_string;
-		else if (in_string)
-			continue;
-		else if ((c == '[' || c == '{') &&
-		    ++depth > USERLI_JSON_NESTING_MAX)
-			return USERLI_JSON_WRONG_TYPE;
-		else if ((c == ']' || c == '}') && depth > 0)
-			depth--;
-		else if (c == ',' && ++commas >= USERLI_JSON_ELEMENTS_MAX)
-			return USERLI_JSON_TOO_LARGE;
-	}
+	/* No JSON holds one, and jansson would end there. */
+	if (body.len > 0 && memchr(body.ptr, '\0', body.len) != NULL)
+		return USERLI_JSON_NOT_JSON;
+	shape = json_shape_of(body);
+	if (shape.depth > USERLI_JSON_NESTING_MAX)
+		return USERLI_JSON_WRONG_TYPE;
+	if (shape.commas >= USERLI_JSON_ELEMENTS_MAX)
+		return USERLI_JSON_TOO_LARGE;
 	return USERLI_JSON_FOUND;
 }
 
@@ -195,7 +179,7 @@ enum userli_json_verdict
 userli_json_read(enum lookup_map map, struct slice body, struct buffer *out)
 {
 	bool is_bool = map == LOOKUP_DOMAIN || map == LOOKUP_MAILBOX;
-	enum userli_json_verdict verdict = scan(body);
+	enum userli_json_verdict verdict = check_shape(body);
 	json_error_t error;
 	json_t *value;
 

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "backend/json_shape.h"
 #include "backend/webhook_time.h"
 
 #define SIGNED_MAX (WEBHOOK_TYPE_MAX + WEBHOOK_EMAIL_MAX + 200)
@@ -33,33 +34,6 @@ webhook_verdict_name(enum webhook_verdict verdict)
 
 /* --- The body ------------------------------------------------------------ */
 
-/* What jansson would only notice after it has followed; that the rest is JSON
- * is its to judge. */
-static bool
-is_shallow(struct slice body)
-{
-	size_t depth = 0;
-	bool in_string = false;
-
-	for (size_t i = 0; i < body.len; i++) {
-		char c = body.ptr[i];
-
-		if (in_string && c == '\\')
-			i++;
-		else if (c == '"')
-			in_string = !in_string;
-		else if (in_string)
-			continue;
-		else if (c == '[' || c == '{')
-			depth++;
-		else if ((c == ']' || c == '}') && depth > 0)
-			depth--;
-		if (depth > WEBHOOK_NESTING_MAX)
-			return false;
-	}
-	return true;
-}
-
 /* The members that matter, borrowed from an object. */
 struct members {
 	struct slice type;
@@ -85,7 +59,7 @@ parse(struct slice body, struct members *out)
 {
 	json_t *root;
 
-	if (!is_shallow(body))
+	if (json_shape_of(body).depth > WEBHOOK_NESTING_MAX)
 		return NULL;
 	root = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL);
 	out->timestamp = json_object_get(root, "timestamp");
