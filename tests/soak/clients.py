@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 
-from support.load import Load
+from support.load import SLOWNESS, Load
 from support.socketmap import SocketmapClient
 from support.sp_stream import Refused
 from support.web import fetch
@@ -22,7 +22,7 @@ from support.webhooks import body, headers
 import truth
 from world import LOOKUP_S
 
-LATE_S = 3  # what a lookup may take over LOOKUP_TIMEOUT, on a busy machine
+LATE_S = 3 * SLOWNESS  # what a lookup may take over LOOKUP_TIMEOUT, on a busy machine
 KINDS = {"known": (10, 60), "mixed": (8, 90)}  # clients, milliseconds between
 VISITORS = 2
 VISIT_S = 0.04
@@ -100,7 +100,9 @@ class Visitors:
         self._ended = threading.Event()
         self._known = list(truth.found())
         self._threads = [
-            threading.Thread(target=self._run, args=(random.Random(f"{seed}{n}"),))
+            threading.Thread(
+                target=self._run, args=(random.Random(f"{seed}{n}"),), daemon=True
+            )
             for n in range(VISITORS)
         ]
         for thread in self._threads:
@@ -188,7 +190,7 @@ class Changer:
         self.untold = 0
         self._random = random.Random(f"{seed}changes")
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def finish(self):

@@ -9,6 +9,7 @@ import threading
 import time
 
 from support.directory import TOKEN, alias, write_directory
+from support.load import SLOWNESS
 
 NEW_TOKEN = "the-token-that-comes-after-the-first"
 DOMAINS, USERS, LISTS = 40, 200, 100
@@ -16,8 +17,8 @@ MOVING_USERS, MOVING_LISTS, MOVING_DOMAINS = 24, 12, 6
 
 FOUND_S, NOT_FOUND_S, STALE_S = 20, 5, 60  # LOOKUP_CACHE_TTL and so on
 USERLI_S = 3  # USERLI_TIMEOUT: how old an answer may be when it comes
-PROMPT = 3  # seconds
-SLACK = 3  # of a machine that does something else as well
+PROMPT = 3 * SLOWNESS  # seconds
+SLACK = 3 * SLOWNESS  # of a machine that does something else as well
 KEPT_S = FOUND_S + STALE_S + 60  # nobody judges by what is older
 
 

@@ -43,7 +43,7 @@ class Scales:
         self._port = int(world.sandbox_host.rsplit(":", 1)[1])
         self._every_s = every_s
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self):
