@@ -73,6 +73,8 @@ answer(struct http *h, struct http_request *request,
 
 	told.waited_seconds = (double)(until - request->asked_ms) / 1000;
 	request->done(request->arg, &told);
+	explicit_bzero(
+	    request->path + strlen(request->path) + 1, strlen(request->bearer));
 	free(request);
 }
 

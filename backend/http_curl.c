@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "backend/http_memory.h"
 #include "backend/http_poll.h"
 #include "backend/http_transfer.h"
 #include "common/mem.h"
@@ -157,8 +158,10 @@ http_curl_start(struct http_curl *c, const char *path, const char *bearer,
 	t->request = request;
 	http_polls_retire_idle(&c->polls);
 	if (!http_transfer_aim(t, path, bearer, request_id, left_ms) ||
-	    curl_multi_add_handle(c->multi, t->easy) != CURLM_OK)
+	    curl_multi_add_handle(c->multi, t->easy) != CURLM_OK) {
+		http_transfer_rest(t);
 		return false;
+	}
 	DL_DELETE(c->idle, t);
 	DL_APPEND(c->active, t);
 	return true;
@@ -179,6 +182,7 @@ finish(struct http_curl *c, struct http_transfer *t,
 	t->body = c->spare;
 	buffer_init(&c->spare, c->origin.body_max);
 	(void)curl_multi_remove_handle(c->multi, t->easy);
+	http_transfer_rest(t);
 	DL_DELETE(c->active, t);
 	DL_PREPEND(c->idle, t);
 
@@ -272,7 +276,7 @@ http_curl_new(uv_loop_t *loop, const struct http_url *url,
 	/* Or libcurl writes the keys of all TLS sessions, and with them the
 	 * token, into that file. */
 	(void)unsetenv("SSLKEYLOGFILE");
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (!http_memory_start_curl())
 		return NULL;
 	c = mem_calloc(1, sizeof *c);
 	c->origin.url = *url;

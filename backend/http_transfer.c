@@ -298,15 +298,12 @@ set_options(struct http_transfer *t)
 	return ok;
 }
 
-static void
-forget_headers(struct http_transfer *t)
+void
+http_transfer_rest(struct http_transfer *t)
 {
-	curl_slist_free_all(t->headers);
-	t->headers = NULL;
-	if (t->bearer != NULL)
-		explicit_bzero(t->bearer, strlen(t->bearer));
-	free(t->bearer);
-	t->bearer = NULL;
+	(void)curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
+	mem_wipe(t->authorization);
+	t->authorization = NULL;
 }
 
 struct http_transfer *
@@ -329,7 +326,7 @@ http_transfer_free(struct http_transfer *t)
 {
 	curl_easy_cleanup(t->easy);
 	curl_slist_free_all(t->addresses);
-	forget_headers(t);
+	mem_wipe(t->authorization);
 	buffer_fini(&t->body);
 	free(t);
 }
@@ -369,48 +366,33 @@ pin_addresses(struct http_transfer *t)
 	return ok;
 }
 
-static bool
-add_header(struct http_transfer *t, const char *line)
+static char *
+authorization_new(const char *bearer)
 {
-	struct curl_slist *longer = curl_slist_append(t->headers, line);
+	size_t size = sizeof "Authorization: Bearer " + strlen(bearer);
+	char *line = mem_calloc(size, 1);
 
-	if (longer != NULL)
-		t->headers = longer;
-	return longer != NULL;
+	(void)snprintf(line, size, "Authorization: Bearer %s", bearer);
+	return line;
 }
 
-/* Make the headers that stay, once for each time the token changes. */
 static bool
-set_headers(struct http_transfer *t, const char *bearer)
+set_headers(struct http_transfer *t, const char *bearer, uint64_t request_id)
 {
-	struct buffer line;
-	bool ok;
-
-	if (t->bearer != NULL && strcmp(t->bearer, bearer) == 0)
-		return true;
-	forget_headers(t);
-	buffer_init(&line, HTTP_BEARER_MAX + 64);
-	ok = add_header(t, "Accept: application/json") &&
-	    buffer_printf(&line, "Authorization: Bearer %s%c", bearer, '\0') &&
-	    (*bearer == '\0' || add_header(t, buffer_slice(&line).ptr));
-	buffer_fini(&line);
-	if (ok)
-		t->bearer = mem_strdup(bearer);
-	return ok;
-}
-
-/* The headers of this request, in front of those that stay. */
-static bool
-set_traces(struct http_transfer *t, uint64_t request_id)
-{
+	static char accept[] = "Accept: application/json";
+	struct curl_slist *h = t->headers;
 	uint64_t now = uv_hrtime();
 
 	trace_write(t->origin->trace, request_id != 0 ? request_id : now | 1,
 	    now, t->trace_id, t->trace_parent);
-	t->traces[0] = (struct curl_slist){ t->trace_id, &t->traces[1] };
-	t->traces[1] = (struct curl_slist){ t->trace_parent, t->headers };
-	return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, &t->traces[0]) ==
-	    CURLE_OK;
+	mem_wipe(t->authorization);
+	t->authorization = *bearer != '\0' ? authorization_new(bearer) : NULL;
+	h[0] = (struct curl_slist){ t->trace_id, &h[1] };
+	h[1] = (struct curl_slist){ t->trace_parent, &h[2] };
+	h[2] = (struct curl_slist){ accept,
+		t->authorization != NULL ? &h[3] : NULL };
+	h[3] = (struct curl_slist){ t->authorization, NULL };
+	return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, h) == CURLE_OK;
 }
 
 static bool
@@ -452,8 +434,7 @@ http_transfer_aim(struct http_transfer *t, const char *path, const char *bearer,
 	t->retried = false;
 	memcpy(url, o->base, o->base_len);
 	memcpy(url + o->base_len, path, size);
-	return pin_addresses(t) && set_headers(t, bearer) &&
-	    set_traces(t, request_id) &&
+	return pin_addresses(t) && set_headers(t, bearer, request_id) &&
 	    curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
 	    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK &&
 	    set_limit(t, left_ms);

@@ -46,14 +46,12 @@ struct http_transfer {
 	enum http_status flaw_status;
 	struct curl_slist *addresses; /* curl borrows it */
 	unsigned generation;          /* of addresses */
-	struct curl_slist *headers;   /* curl borrows it */
-	/* Two headers that each request has of its own, before the others. */
-	struct curl_slist traces[2];
+	struct curl_slist headers[4]; /* curl borrows them */
 	char trace_id[TRACE_ID_LINE], trace_parent[TRACE_PARENT_LINE];
-	char *bearer;      /* what headers were made for, or NULL */
-	uint64_t limit_us; /* for both attempts */
-	uint64_t spent_us; /* by the first */
-	unsigned sendings; /* how often a request was about to be sent */
+	char *authorization; /* holds the token; NULL while idle */
+	uint64_t limit_us;   /* for both attempts */
+	uint64_t spent_us;   /* by the first */
+	unsigned sendings;   /* how often a request was about to be sent */
 	bool retried;
 };
 
@@ -73,6 +71,9 @@ struct http_transfer *http_transfer_of(CURL *easy);
 bool http_transfer_aim(struct http_transfer *t, const char *path,
     const char *bearer, uint64_t request_id, uint64_t left_ms)
     __attribute__((warn_unused_result));
+
+/* Its request is over: the token is in its memory no longer. */
+void http_transfer_rest(struct http_transfer *t);
 
 /*
  * Whether it ended with code since a kept connection died before any byte of a

@@ -14,6 +14,7 @@ main(int argc, char *argv[])
 	config = config_main(&backend_program, argc, argv, environ, &status);
 	if (config == NULL)
 		return status;
+	config_clear_environment(config);
 	service_block_signals();
 	status = backend_run(config);
 	config_free(config);

@@ -15,11 +15,8 @@ tokens_init(struct tokens *t)
 void
 tokens_fini(struct tokens *t)
 {
-	for (size_t i = 0; i < TOKENS_MAX; i++) {
-		if (t->text[i] != NULL)
-			explicit_bzero(t->text[i], strlen(t->text[i]));
-		free(t->text[i]);
-	}
+	for (size_t i = 0; i < TOKENS_MAX; i++)
+		mem_wipe(t->text[i]);
 	*t = (struct tokens){ .generation = t->generation };
 }
 

@@ -193,12 +193,12 @@ config_new(const struct config_program *program)
 
 /*
  * As config_load(), but for CONFIG_INVALID *out is the config, whose errors
- * tell all that is wrong.
+ * tell all that is wrong.  older is what is read once more, or NULL.
  */
 static enum config_status
 load(const struct config_program *program, int argc, char *const argv[],
-    char *const envp[], struct config **out, enum config_action *action,
-    struct error *error)
+    char *const envp[], const struct config *older, struct config **out,
+    enum config_action *action, struct error *error)
 {
 	struct command c = { .program = program,
 		.next = argc > 0 ? argv + 1 : argv,
@@ -218,9 +218,12 @@ load(const struct config_program *program, int argc, char *const argv[],
 	(*out)->argc = argc;
 	(*out)->argv = argv;
 	(*out)->envp = envp;
+	(*out)->file = c.file;
 	if (c.file != NULL)
 		config_file_apply(*out, c.file);
 	config_source_environment(*out, envp);
+	if (older != NULL)
+		config_secret_inherit(*out, older);
 	config_layer_apply(*out, &c.layer);
 	config_source_resolve(*out, envp);
 	read_values(*out);
@@ -233,19 +236,27 @@ cleanup:
 	return status;
 }
 
+/* The config, or NULL with the first error's text. */
+static struct config *
+only_valid(
+    struct config *config, enum config_status status, struct error *error)
+{
+	if (status != CONFIG_INVALID)
+		return config;
+	error_set(error, "%s", config->errors.lines[0]);
+	config_free(config);
+	return NULL;
+}
+
 enum config_status
 config_load(const struct config_program *program, int argc, char *const argv[],
     char *const envp[], struct config **out, enum config_action *action,
     struct error *error)
 {
 	enum config_status status =
-	    load(program, argc, argv, envp, out, action, error);
+	    load(program, argc, argv, envp, NULL, out, action, error);
 
-	if (status == CONFIG_INVALID) {
-		error_set(error, "%s", (*out)->errors.lines[0]);
-		config_free(*out);
-		*out = NULL;
-	}
+	*out = only_valid(*out, status, error);
 	return status;
 }
 
@@ -254,11 +265,10 @@ config_reload(const struct config *config, struct error *error)
 {
 	enum config_action action;
 	struct config *again;
+	enum config_status status = load(config->program, config->argc,
+	    config->argv, config->envp, config, &again, &action, error);
 
-	if (config_load(config->program, config->argc, config->argv,
-		config->envp, &again, &action, error) != CONFIG_OK)
-		return NULL;
-	return again;
+	return only_valid(again, status, error);
 }
 
 const char *
@@ -273,6 +283,23 @@ config_next_change(const struct config *a, const struct config *b, size_t *i)
 		if ((option->flags & CONFIG_RELOAD) == 0 &&
 		    strcmp(was != NULL ? was : "", is != NULL ? is : "") != 0)
 			return option->name;
+	}
+	return NULL;
+}
+
+const char *
+config_next_path(const struct config *config, size_t *i)
+{
+	if (*i == 0 && config->file != NULL) {
+		*i = 1;
+		return config->file;
+	}
+	for (*i += *i == 0; *i <= config->program->count;) {
+		const struct config_found *found = &config->found[*i - 1];
+
+		++*i;
+		if (found->path != NULL && found->source != CONFIG_FROM_FILE)
+			return found->path;
 	}
 	return NULL;
 }
@@ -335,7 +362,7 @@ config_main(const struct config_program *program, int argc, char *const argv[],
 	struct config *config;
 	struct error error;
 	enum config_status status =
-	    load(program, argc, argv, envp, &config, &action, &error);
+	    load(program, argc, argv, envp, NULL, &config, &action, &error);
 
 	if (status == CONFIG_USAGE) {
 		(void)fprintf(stderr, "%s: %s\n", program->name, error.text);

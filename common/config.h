@@ -151,6 +151,27 @@ struct config *config_reload(const struct config *config, struct error *error)
 const char *config_next_change(
     const struct config *a, const struct config *b, size_t *i);
 
+/*
+ * The path of the next file that config_reload() reads, from *i on, with *i
+ * behind it: the --config file, secret files, credentials.  NULL after the
+ * last.  A path may come more than once.
+ */
+const char *config_next_path(const struct config *config, size_t *i);
+
+/*
+ * Overwrite the secrets in the environment that config was read from, where
+ * they could be seen in /proc/PID/environ and handed to child processes, and
+ * what is the other tier's.  config alone has them from then on, for
+ * config_reload() too.
+ */
+void config_clear_environment(const struct config *config);
+
+/*
+ * Overwrite those secrets of config that newer, which was reloaded from it, has
+ * in their place: texts that are taken over are empty from then on.
+ */
+void config_forget(const struct config *config, const struct config *newer);
+
 void config_free(struct config *config);
 
 /* The program's settings struct, filled by the table's offsets. */

@@ -20,6 +20,20 @@ struct reading {
 	bool has_secret;
 };
 
+/* Room for cap bytes and a NUL; no copy of what is read stays behind. */
+static void
+grow(struct config_file *file, size_t cap)
+{
+	char *bytes = mem_calloc(cap + 1, 1);
+
+	if (file->bytes != NULL) {
+		memcpy(bytes, file->bytes, file->len);
+		explicit_bzero(file->bytes, file->len);
+		free(file->bytes);
+	}
+	file->bytes = bytes;
+}
+
 /* Read up to max + 1 bytes, so that a file over the limit shows. */
 static bool
 read_all(struct config_file *file, int fd, size_t max)
@@ -31,7 +45,7 @@ read_all(struct config_file *file, int fd, size_t max)
 
 		if (cap == file->len) {
 			cap = cap == 0 ? 4096 : cap * 2;
-			file->bytes = mem_realloc(file->bytes, cap + 1);
+			grow(file, cap);
 		}
 		n = read(fd, file->bytes + file->len, cap - file->len);
 		if (n < 0 && errno == EINTR)

@@ -44,20 +44,12 @@ config_layer_init(struct config_layer *layer,
 	layer->given = mem_calloc(program->count + 1, sizeof layer->given[0]);
 }
 
-/* What may be a secret is not left behind in freed memory. */
-static void
-wipe(char *text)
-{
-	if (text != NULL)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
 void
 config_layer_fini(struct config_layer *layer)
 {
 	for (size_t i = 0; i < layer->count; i++) {
-		wipe(layer->given[i].value);
+		/* It may be a secret. */
+		mem_wipe(layer->given[i].value);
 		free(layer->given[i].file);
 	}
 	free(layer->given);
@@ -71,14 +63,14 @@ config_layer_set(
 	struct config_given *given = &layer->given[match.index];
 	char **to = match.is_file ? &given->file : &given->value;
 
-	wipe(*to);
+	mem_wipe(*to);
 	*to = mem_dup(text.ptr, text.len);
 }
 
 void
 config_found_clear(struct config_found *found)
 {
-	wipe(found->text);
+	mem_wipe(found->text);
 	free(found->path);
 	*found = (struct config_found){ 0 };
 }

@@ -38,6 +38,7 @@ struct config {
 	const struct config_program *program;
 	int argc; /* what was read, for config_reload(); borrowed */
 	char *const *argv, *const *envp;
+	const char *file;           /* --config, or NULL; borrowed from argv */
 	struct config_found *found; /* one for each option */
 	void *settings;
 	struct config_notes errors, warnings;
@@ -72,6 +73,12 @@ void config_layer_set(
 
 /* Let the layer override what weaker ones gave. */
 void config_layer_apply(struct config *config, struct config_layer *layer);
+
+/*
+ * Take over the secrets that older, of the same environment, has from it: they
+ * may be overwritten there.
+ */
+void config_secret_inherit(struct config *config, const struct config *older);
 
 /* Apply the environment as a layer. */
 void config_source_environment(struct config *config, char *const envp[]);

@@ -52,3 +52,12 @@ mem_strdup(const char *string)
 {
 	return mem_dup(string, strlen(string));
 }
+
+void
+mem_wipe(char *string)
+{
+	if (string == NULL)
+		return;
+	explicit_bzero(string, strlen(string));
+	free(string);
+}

@@ -22,4 +22,7 @@ char *mem_dup(const char *bytes, size_t len)
     __attribute__((malloc, returns_nonnull));
 char *mem_strdup(const char *string) __attribute__((malloc, returns_nonnull));
 
+/* Overwrite a string, which may be a secret, and free it; NULL does nothing. */
+void mem_wipe(char *string);
+
 #endif

@@ -90,6 +90,7 @@ void
 reload_finish(struct reload *r, bool well)
 {
 	if (r->next != NULL) {
+		config_forget(r->first, r->next);
 		config_free(r->now);
 		r->now = r->next;
 		r->next = NULL;

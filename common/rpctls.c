@@ -60,19 +60,10 @@ path_of(const struct rpctls_files *files, enum part part)
 }
 
 static void
-wipe(char *text)
-{
-	if (text == NULL)
-		return;
-	explicit_bzero(text, strlen(text));
-	free(text);
-}
-
-static void
 material_fini(struct material *m)
 {
 	for (int i = 0; i < PARTS; i++) {
-		wipe(m->text[i]);
+		mem_wipe(m->text[i]);
 		m->text[i] = NULL;
 	}
 }
@@ -133,7 +124,7 @@ read_part(const struct rpctls_files *files, enum part part, struct material *m,
 	else
 		m->text[part] = text;
 	if (m->text[part] == NULL)
-		wipe(text);
+		mem_wipe(text);
 	if (fd >= 0)
 		(void)close(fd);
 	return m->text[part] != NULL;
