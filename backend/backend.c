@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "backend/backend_reload.h"
+#include "backend/backend_sandbox.h"
 #include "backend/backend_status.h"
 #include "backend/cache_keeper.h"
 #include "backend/control.h"
@@ -37,6 +38,7 @@ struct backend {
 	const struct backend_settings *settings;
 	uv_loop_t loop;
 	struct log *log;
+	struct sandbox sandbox;
 	struct metrics *metrics;
 	struct service service;
 	struct guard guard; /* until draining, which has its own limit */
@@ -449,6 +451,7 @@ backend_run(const struct config *config)
 	bool started;
 
 	b.log = start_log(config);
+	backend_sandbox_enter(&b.sandbox, config, b.log);
 	naming_backend(b.settings->name, b.name);
 	naming_build(b.build);
 	b.metrics = metrics_new();
@@ -460,6 +463,7 @@ backend_run(const struct config *config)
 	b.status = start(&b);
 	started = b.status == SERVICE_EXIT_OK;
 	if (started) {
+		sandbox_close_calls(&b.sandbox, SANDBOX_CALLS_FILES);
 		log_info(b.log, log_msg("ready"), log_str("name", b.name),
 		    log_str("version", PROJECT_VERSION));
 		service_ready(&b.service);

@@ -52,6 +52,7 @@ struct backend_settings {
 	uint64_t slow_lookup_ms;
 	bool log_personal;
 	bool core_dumps;
+	bool sandbox;
 };
 
 /* How long answers live. */

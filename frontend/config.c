@@ -211,6 +211,12 @@ static const struct config_option options[] = {
 	    .help = "1 lets a crash leave a core dump, which holds addresses; "
 		    "and tools as gdb look into the program.",
 	    .offset = FIELD(core_dumps) },
+	{ .name = "SANDBOX",
+	    .type = CONFIG_BOOL,
+	    .fallback = "1",
+	    .help = "0 leaves the program all files and system calls, also "
+		    "those that it never needs.",
+	    .offset = FIELD(sandbox) },
 };
 
 /* The backend's names, and what only the replaced adapter read. */

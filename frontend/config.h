@@ -37,6 +37,7 @@ struct frontend_settings {
 	uint64_t slow_lookup_ms;
 	bool log_personal;
 	bool core_dumps;
+	bool sandbox;
 };
 
 /* Borrows from s. */

@@ -9,6 +9,7 @@
 #include "common/ops.h"
 #include "common/reload.h"
 #include "common/rpctls.h"
+#include "common/sandbox.h"
 #include "common/service.h"
 #include "frontend/dispatch.h"
 #include "frontend/explain.h"
@@ -27,6 +28,7 @@ struct frontend {
 	const struct frontend_settings *settings;
 	uv_loop_t loop;
 	struct log *log;
+	struct sandbox sandbox;
 	struct metrics *metrics;
 	struct service service;
 	struct ops *ops;
@@ -384,6 +386,23 @@ failed:
 	return false;
 }
 
+static void
+close_files(struct frontend *f, const struct config *config)
+{
+	const struct frontend_settings *s = f->settings;
+	char admin[ENDPOINT_PATH_MAX + 1];
+
+	sandbox_init(&f->sandbox, s->sandbox, f->log);
+	sandbox_config(&f->sandbox, config);
+	sandbox_read(&f->sandbox, s->tls_cert);
+	sandbox_read(&f->sandbox, s->tls_key);
+	sandbox_read(&f->sandbox, s->tls_ca);
+	sandbox_bind_all(&f->sandbox, &s->socketmap_listen);
+	if (admin_path(s->admin_socket, getenv("RUNTIME_DIRECTORY"), admin))
+		sandbox_bind(&f->sandbox, admin);
+	sandbox_close_files(&f->sandbox);
+}
+
 int
 frontend_run(const struct config *config)
 {
@@ -402,6 +421,7 @@ frontend_run(const struct config *config)
 		service_forbid_dumps(f.log);
 	for (; *warnings != NULL; warnings++)
 		log_warn(f.log, log_msg(*warnings));
+	close_files(&f, config);
 	f.metrics = metrics_new();
 	metrics_add_process(f.metrics);
 	log_add_metrics(f.log, f.metrics);
@@ -410,6 +430,8 @@ frontend_run(const struct config *config)
 
 	started = start(&f);
 	if (started) {
+		/* Owners of UNIX sockets: a drained one opens them anew. */
+		sandbox_close_calls(&f.sandbox, SANDBOX_CALLS_OWNERS);
 		log_info(f.log, log_msg("ready"),
 		    log_str("version", PROJECT_VERSION));
 		service_ready(&f.service);

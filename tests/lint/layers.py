@@ -19,6 +19,8 @@ HOMES = [
     (r"microhttpd\.h", r"common/ops\w*\.[ch]"),
     (r"mbedtls/", r"common/(rpctls|hmac)\.c"),
     (r"jansson\.h", r"backend/(userli_json|webhook)\.c|frontend/cli/json\.h"),
+    (r"seccomp\.h", r"common/sandbox_calls\.c"),
+    (r"linux/landlock\.h", r"common/sandbox_landlock\.c"),
     (r"resolv\.h|arpa/nameser", r"common/(dns|srv)\.c"),
 ]
 
@@ -52,6 +54,8 @@ BAD = [
     ("<jansson.h>", {"frontend/cli/main.c": "#include <jansson.h>\n"}),
     ("<mbedtls/ssl.h>", {"common/nngsock_tls.c": "#include <mbedtls/ssl.h>\n"}),
     ("<resolv.h>", {"frontend/discovery.c": "#include <resolv.h>\n"}),
+    ("<seccomp.h>", {"common/service.c": "#include <seccomp.h>\n"}),
+    ("<linux/landlock.h>", {"backend/cache_file.c": "#include <linux/landlock.h>\n"}),
     ("<microhttpd.h>", {"frontend/frontend.c": "#include <microhttpd.h>\n"}),
 ]
 GOOD = {

@@ -156,7 +156,7 @@ def test_a_disk_that_is_full_at_the_last_step_keeps_the_last_file(
 ):
     full = tmp_path / "full"
     keeping = Keeping(keeper, sandbox, kept, **preloaded("full_disk", FULL_DISK=full))
-    keeping.check_outage(lambda: full.write_text(step), full.unlink, "No space left")
+    keeping.check_outage(lambda: full.symlink_to(step), full.unlink, "No space left")
 
 
 def test_a_folder_that_cannot_be_written_is_told_once(may, keeper, sandbox, kept):
