@@ -149,7 +149,7 @@ DAMAGES = {
     "with a bit flipped": lambda data: data[:-300]
     + bytes([data[-300] ^ 1])
     + data[-299:],
-    "of another version": lambda data: data[:8] + b"\2" + data[9:],
+    "of another version": lambda data: data[:8] + b"\xff" + data[9:],
     "of something else": lambda data: b"#!/bin/sh\n" * 100,
     "empty": lambda data: b"",
 }
