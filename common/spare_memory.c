@@ -4,11 +4,9 @@
 
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
 static size_t
-in_use(void)
+unused(void)
 {
-	struct mallinfo2 info = mallinfo2();
-
-	return info.uordblks + info.hblkhd;
+	return mallinfo2().fordblks;
 }
 
 static void
@@ -18,7 +16,7 @@ let_go(void)
 }
 #else
 static size_t
-in_use(void)
+unused(void)
 {
 	return 0;
 }
@@ -33,13 +31,14 @@ static void
 on_tick(uv_timer_t *timer)
 {
 	struct spare_memory *s = timer->data;
-	size_t now = in_use();
+	size_t now = unused();
 
-	if (now > s->most) {
-		s->most = now;
-	} else if (s->most - now >= SPARE_MEMORY_BYTES) {
+	if (now < s->least) {
+		s->least = now;
+	} else if (now - s->least >= SPARE_MEMORY_BYTES) {
 		let_go();
-		s->most = now;
+		/* It still counts what it has told the kernel to take. */
+		s->least = unused();
 	}
 }
 
@@ -48,7 +47,7 @@ spare_memory_init(struct spare_memory *s, uv_loop_t *loop)
 {
 	(void)uv_timer_init(loop, &s->timer);
 	s->timer.data = s;
-	s->most = in_use();
+	s->least = unused();
 	(void)uv_timer_start(
 	    &s->timer, on_tick, SPARE_MEMORY_TICK_MS, SPARE_MEMORY_TICK_MS);
 	uv_unref((uv_handle_t *)&s->timer);

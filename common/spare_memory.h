@@ -2,10 +2,9 @@
  * spare_memory - gives memory back to the kernel after a rush
  *
  * The C library keeps what was freed, above all where something small that is
- * still in use lies behind it.  Every SPARE_MEMORY_TICK_MS the memory in use is
- * looked at; once it has fallen SPARE_MEMORY_BYTES below what it had been, the
- * library is told to let go of the rest.  glibc only; elsewhere nothing is
- * done.  Loop's thread only.
+ * still in use lies behind it.  Every SPARE_MEMORY_TICK_MS what it keeps is
+ * looked at; once that has grown by SPARE_MEMORY_BYTES, the library is told to
+ * let go of it.  glibc only; elsewhere nothing is done.  Loop's thread only.
  */
 #ifndef COMMON_SPARE_MEMORY_H
 #define COMMON_SPARE_MEMORY_H
@@ -18,7 +17,7 @@
 
 struct spare_memory {
 	uv_timer_t timer;
-	size_t most; /* in use at a tick, since it was last let go of */
+	size_t least; /* bytes unused at a tick, since they were let go of */
 };
 
 /* Keeps no loop running. */
