@@ -4,6 +4,7 @@ Each test names its attack and prints what it cost: -rP shows the lines.
 --full has them last as long as they are meant to.
 """
 
+import socket
 import threading
 import time
 
@@ -12,7 +13,6 @@ from support.daemons import fault
 from support.hostile import Bystanders, Crowd
 from support.load import SLOWNESS
 from support.socketmap import netstring, request
-from support.wait import wait_until
 from support.weight import raise_files, resident_bytes
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
@@ -91,6 +91,8 @@ def test_as_many_connections_a_second_as_can_be(attacked, keeper, full):
 def deafen(client, requests):
     """Ask without end and never read, until the other side has had enough."""
     client.sock.settimeout(3 * TIMEOUT_S * SLOWNESS)
+    # Or the kernel takes some megabytes of answers first.
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     try:
         while True:
             client.send_raw(requests)
