@@ -455,6 +455,7 @@ a_client_whose_replies_pile_up_is_closed(void **state)
 		size_t kept = (size_t)(COUNT - i) * REPLY;
 
 		socketmap_reply(f.held[i], SOCKETMAP_OK, data, REPLY);
+		f.held[i] = NULL;
 		if (kept <= f.options.unread_bytes_max)
 			assert_int_equal(CLOSED(&f, UNREAD), 0);
 		if (kept > f.options.unread_bytes_max)
