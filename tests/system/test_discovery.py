@@ -173,6 +173,7 @@ def test_a_name_that_dns_learns_late_is_used_at_once(dns, members):
 # --- SRV records -------------------------------------------------------------
 
 
+@pytest.mark.alone  # under load, the busy pass work on
 def test_srv_records_give_ports_and_weights(dns, members):
     members.add(3)
     for number, host in enumerate(members.hosts):

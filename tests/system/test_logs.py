@@ -83,6 +83,7 @@ def test_both_tiers_log_the_same_request_id(make_stack):
 
 
 def test_lookups_are_not_logged_by_default(stack):
+    stack.frontend.wait_event("backend changed state", to="up")
     before = len(stack.frontend.lines), len(stack.backend.lines)
     for name, key in KEYS[:5]:
         stack.lookup(name, key)
