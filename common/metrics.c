@@ -176,7 +176,9 @@ labels_text(const struct metrics_family *f, const char *const *values)
 		    buffer_append(&out, "=", 1) &&
 		    append_quoted(&out, values[n]);
 	}
-	assert(n == f->label_count && ok);
+	assert(n == f->label_count);
+	if (!ok) /* all labels are far from LABELS_TEXT_MAX */
+		mem_exhausted();
 	text = mem_dup(buffer_slice(&out).ptr, buffer_len(&out));
 	buffer_fini(&out);
 	return text;
