@@ -207,7 +207,7 @@ save_begin(struct cache_keeper *k, enum state state)
 	save->now_ms = uv_now(k->loop);
 	head.written = moment(k);
 	if (!room || !cache_codec_put_head(&save->codec, &save->slice, &head))
-		abort(); /* out of memory */
+		mem_exhausted();
 	save_slice(k);
 }
 

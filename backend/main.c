@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "backend/backend.h"
+#include "common/mem.h"
 #include "common/nngsock.h"
 #include "common/service.h"
 
@@ -11,6 +12,7 @@ main(int argc, char *argv[])
 	int status;
 
 	service_open_standard();
+	mem_serve_libuv();
 	config = config_main(&backend_program, argc, argv, environ, &status);
 	if (config == NULL)
 		return status;

@@ -336,7 +336,7 @@ write_frame(struct peer *p, struct buffer *frame)
 		p->answered += e->answered; /* before a connection was lost */
 	}
 	if (p->sent == 0 || !rpc_finish_calls(&writer, frame))
-		abort(); /* out of memory, as mem.h has it */
+		mem_exhausted();
 	rpc_writer_fini(&writer);
 }
 
@@ -388,7 +388,7 @@ peer_new(uv_loop_t *loop, const struct address *address,
 	p->address = *address;
 	p->reader = rpc_reader_new();
 	if (p->reader == NULL)
-		abort(); /* out of memory, as mem.h has it */
+		mem_exhausted();
 	(void)uv_timer_init(loop, &p->timer);
 	p->timer.data = p;
 	return p;

@@ -184,7 +184,7 @@ write_frame(struct selfprobe *s)
 	rpc_writer_init(&writer);
 	if (!rpc_add_call(&writer, &health) ||
 	    !rpc_finish_calls(&writer, &s->frame))
-		abort(); /* out of memory, as mem.h has it */
+		mem_exhausted();
 	rpc_writer_fini(&writer);
 }
 

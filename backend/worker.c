@@ -372,9 +372,9 @@ worker_new(
 	w->loop = loop;
 	w->options = *options;
 	w->reader = rpc_reader_new();
-	if (w->reader == NULL || !bind_all(w, error)) {
-		if (w->reader == NULL)
-			error_set(error, "out of memory");
+	if (w->reader == NULL)
+		mem_exhausted();
+	if (!bind_all(w, error)) {
 		rpc_reader_free(w->reader);
 		free(w);
 		return NULL;

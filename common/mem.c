@@ -3,16 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uv.h>
 
-static _Noreturn void
-out_of_memory(void)
+#include "common/service.h"
+
+void
+mem_exhausted(void)
 {
 	static const char line[] =
 	    "{\"level\":\"error\",\"msg\":\"out of memory\"}\n";
 	ssize_t ignored = write(STDERR_FILENO, line, sizeof line - 1);
 
 	(void)ignored;
-	abort();
+	_exit(SERVICE_EXIT_TEMPORARY);
 }
 
 void *
@@ -22,7 +25,7 @@ mem_calloc(size_t count, size_t size)
 	void *p = count > 0 && size > 0 ? calloc(count, size) : calloc(1, 1);
 
 	if (p == NULL)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -33,8 +36,14 @@ mem_realloc(void *old, size_t size)
 	void *p = realloc(old, size > 0 ? size : 1);
 
 	if (p == NULL)
-		out_of_memory();
+		mem_exhausted();
 	return p;
+}
+
+void *
+mem_alloc(size_t size)
+{
+	return mem_realloc(NULL, size);
 }
 
 char *
@@ -60,4 +69,9 @@ mem_wipe(char *string)
 		return;
 	explicit_bzero(string, strlen(string));
 	free(string);
+}
+
+mem_serve_libuv(void)
+{
+	(void)uv_replace_allocator(mem_alloc, mem_realloc, mem_calloc, free);
 }

@@ -463,8 +463,8 @@ link_new(uv_loop_t *loop, const char *url, const struct link_options *options,
 	link->judge.data = link;
 	link->reader = rpc_reader_new();
 	if (link->reader == NULL)
-		error_set(error, "out of memory");
-	if (link->reader == NULL || !dial(link, error)) {
+		mem_exhausted(); /* else the member would be missing for good */
+	if (!dial(link, error)) {
 		link_close(link);
 		return NULL;
 	}

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include "common/mem.h"
 #include "common/nngsock.h"
 #include "common/service.h"
 #include "frontend/frontend.h"
@@ -11,6 +12,7 @@ main(int argc, char *argv[])
 	int status;
 
 	service_open_standard();
+	mem_serve_libuv();
 	config = config_main(&frontend_program, argc, argv, environ, &status);
 	if (config == NULL)
 		return status;

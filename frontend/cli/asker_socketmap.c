@@ -104,6 +104,8 @@ asker_socketmap(const char *address, uint64_t timeout_ms, struct error *error)
 	failure = socketmap_client_new(&a->client,
 	    endpoint.kind == ENDPOINT_UNIX ? endpoint.path : a->address,
 	    timeout_ms);
+	if (failure == UV_ENOMEM)
+		mem_exhausted();
 	if (failure != 0) {
 		error_set(error, "cannot ask %s: %s", a->address,
 		    uv_strerror(failure));

@@ -2,10 +2,13 @@
  * userli-bridge - the administrator's tool: look up, check, probe
  */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "common/mem.h"
 #include "common/nngsock.h"
 #include "common/quote.h"
 #include "frontend/cli/commands.h"
+#include "frontend/cli/json.h"
 
 static void
 print_commands(FILE *out)
@@ -76,8 +79,11 @@ dispatch(int argc, char *argv[])
 int
 main(int argc, char *argv[])
 {
-	enum command_exit status = dispatch(argc, argv);
+	enum command_exit status;
 
+	mem_serve_libuv();
+	json_set_alloc_funcs(mem_alloc, free);
+	status = dispatch(argc, argv);
 	/* A value that never arrived must not look like one that did. */
 	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
 		command_complain("cannot write to standard output");

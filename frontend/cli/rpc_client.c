@@ -397,6 +397,7 @@ struct rpc_client *
 rpc_client_new(const char *url, uint64_t timeout_ms, struct error *error)
 {
 	struct rpc_client *c = mem_calloc(1, sizeof *c);
+	int rv;
 
 	if (!endpoint_parse(slice_of(url), ENDPOINT_RPC, &c->endpoint, error)) {
 		free(c);
@@ -409,8 +410,11 @@ rpc_client_new(const char *url, uint64_t timeout_ms, struct error *error)
 		return NULL;
 	}
 	c->reader = rpc_reader_new();
-	if (c->reader == NULL || uv_loop_init(&c->loop) != 0) {
-		error_set(error, "out of memory");
+	if (c->reader == NULL)
+		mem_exhausted();
+	rv = uv_loop_init(&c->loop);
+	if (rv != 0) {
+		error_set(error, "no event loop: %s", uv_strerror(rv));
 		free_memory(c);
 		return NULL;
 	}
