@@ -276,8 +276,7 @@ http_curl_new(uv_loop_t *loop, const struct http_url *url,
 	/* Or libcurl writes the keys of all TLS sessions, and with them the
 	 * token, into that file. */
 	(void)unsetenv("SSLKEYLOGFILE");
-	if (!http_memory_start_curl())
-		return NULL;
+	http_memory_start_curl();
 	c = mem_calloc(1, sizeof *c);
 	c->origin.url = *url;
 	c->origin.base_len = http_url_format(url, c->origin.base);

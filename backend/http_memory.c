@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mem.h"
+
 static void
 wipe_and_free(void *old)
 {
@@ -22,18 +24,17 @@ move(void *old, size_t size)
 
 	if (old != NULL && size <= had && size >= had / 2)
 		return old;
-	fresh = malloc(size > 0 ? size : 1);
-	if (fresh == NULL)
-		return NULL;
+	fresh = mem_alloc(size);
 	if (old != NULL)
 		memcpy(fresh, old, had < size ? had : size);
 	wipe_and_free(old);
 	return fresh;
 }
 
-bool
+void
 http_memory_start_curl(void)
 {
-	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wipe_and_free,
-		   move, strdup, calloc) == CURLE_OK;
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc, wipe_and_free,
+		move, mem_strdup, mem_calloc) != CURLE_OK)
+		mem_exhausted(); /* nothing else makes it fail */
 }

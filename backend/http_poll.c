@@ -5,9 +5,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "common/mem.h"
+
+#define uthash_malloc(size) mem_alloc(size) /* by itself it would exit(-1) */
+#include <uthash.h>
 
 #define EVENTS_AT_ONCE 64
 

@@ -71,6 +71,7 @@ mem_wipe(char *string)
 	free(string);
 }
 
+void
 mem_serve_libuv(void)
 {
 	(void)uv_replace_allocator(mem_alloc, mem_realloc, mem_calloc, free);
