@@ -15,6 +15,7 @@
 #include "backend/resolve.h"
 #include "backend/selfprobe.h"
 #include "backend/userli.h"
+#include "backend/userli_json.h"
 #include "backend/webhook_route.h"
 #include "backend/worker.h"
 #include "common/guard.h"
@@ -450,6 +451,7 @@ backend_run(const struct config *config)
 		.settings = config_settings(config) };
 	bool started;
 
+	userli_json_use_mem();
 	b.log = start_log(config);
 	backend_sandbox_enter(&b.sandbox, config, b.log);
 	naming_backend(b.settings->name, b.name);

@@ -1,6 +1,9 @@
 #include "backend/userli_json.h"
 
 #include <jansson.h>
+#include <stdlib.h>
+
+#include "common/mem.h"
 
 #include "backend/json_shape.h"
 
@@ -173,6 +176,12 @@ read_bool(json_t *value, struct buffer *out)
 		return USERLI_JSON_TOO_LARGE;
 	return buffer_append(out, "1", 1) ? USERLI_JSON_FOUND
 					  : USERLI_JSON_NO_MEMORY;
+}
+
+void
+userli_json_use_mem(void)
+{
+	json_set_alloc_funcs(mem_alloc, free);
 }
 
 enum userli_json_verdict

@@ -32,6 +32,13 @@ enum userli_json_verdict {
 };
 
 /*
+ * Have jansson ask common/mem for memory, once, before anything is read: for
+ * the whole process.  By itself, jansson 2.14 leaves out a byte of a string
+ * when it finds no room for it, and an address would be another one.
+ */
+void userli_json_use_mem(void);
+
+/*
  * Read a body.  On FOUND the value is appended to out; otherwise out is left
  * alone.  An element cannot be an address when it has no '@' with something on
  * both sides, has a control character, or has a comma or a space (Postfix
