@@ -15,7 +15,9 @@
  * (uv_strerror(3) names it), as UV_EADDRINUSE or UV_ENOMEM.
  *
  * Nothing a peer sends aborts the process or allocates without bound; memory
- * that runs out costs the connection that asked for it.
+ * that runs out costs the connection that asked for it.  libuv itself aborts
+ * where it cannot grow its table of descriptors; uv_replace_allocator(3) lets a
+ * program end otherwise.
  *
  * Signals: making a server sets SIGPIPE to be ignored if its action is the
  * default one, as libuv writes with write(2).

@@ -119,6 +119,8 @@ main(int argc, char **argv)
 	error = socketmap_server_map(server, "colour", colour, NULL);
 	if (error == 0)
 		error = socketmap_server_map(server, "echo", echo, NULL);
+	if (error != 0)
+		fprintf(stderr, "%s\n", uv_strerror(error));
 	socketmap_server_default_map(server, not_found, NULL);
 	for (int i = 1; i < argc && error == 0; i++)
 		error = listen_on(argv[i]);
