@@ -45,6 +45,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: measures time, so that nothing runs beside it")
+    config.addinivalue_line("markers", "once: not repeated for a second compiler")
 
 
 def pytest_collection_modifyitems(items):
