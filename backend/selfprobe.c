@@ -101,6 +101,7 @@ start_probe(void *arg, size_t i)
 	char url[NNGSOCK_URL_MAX];
 	struct error error;
 
+	worker_receive(s->options.worker);
 	if (!worker_local_url(s->options.worker, i, url)) {
 		skip(p, "", "its address cannot be dialled");
 		return false;

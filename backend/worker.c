@@ -399,6 +399,12 @@ worker_renew_tls(struct worker *w, struct error *error)
 	    w->socket, rpctls_material(w->options.tls, NULL, &tls), error);
 }
 
+void
+worker_receive(struct worker *w)
+{
+	nngsock_receive(w->socket);
+}
+
 bool
 worker_relisten(struct worker *w, size_t i, struct error *error)
 {

@@ -48,6 +48,9 @@ struct worker *worker_new(uv_loop_t *loop, const struct worker_options *options,
 bool worker_renew_tls(struct worker *w, struct error *error)
     __attribute__((warn_unused_result));
 
+/* As nngsock_receive(). */
+void worker_receive(struct worker *w);
+
 /* As nngsock has them, for listener i of options.listen. */
 bool worker_relisten(struct worker *w, size_t i, struct error *error)
     __attribute__((warn_unused_result));

@@ -1,5 +1,6 @@
 #include "common/nngsock.h"
 
+#include <errno.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <poll.h>
@@ -9,6 +10,7 @@
 
 #include "common/mem.h"
 #include "common/nngsock_private.h"
+#include "common/watch.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define NNGSOCK_LEAK_CHECK
@@ -79,13 +81,11 @@ has_message(const struct nngsock *s)
 	return poll(&fd, 1, 0) > 0;
 }
 
+/* Take messages until there is none; by nng's descriptor, if that is to be
+ * believed. */
 static void
-on_readable(uv_poll_t *readable, int status, int events)
+receive(struct nngsock *s, bool believe)
 {
-	struct nngsock *s = readable->data;
-
-	(void)status;
-	(void)events;
 	for (int i = 0; i < MESSAGES_PER_TURN && !s->closed; i++) {
 		nng_msg *message;
 
@@ -100,9 +100,38 @@ on_readable(uv_poll_t *readable, int status, int events)
 			nng_msg_body(message), nng_msg_len(message) });
 		nng_msg_free(message);
 		/* One is the rule while there is little to do. */
-		if (i == 0 && !s->closed && !has_message(s))
+		if (i == 0 && believe && !s->closed && !has_message(s))
 			return;
 	}
+}
+
+void
+nngsock_receive(struct nngsock *s)
+{
+	receive(s, false);
+}
+
+static void
+on_readable(uv_poll_t *readable, int status, int events)
+{
+	(void)status;
+	(void)events;
+	receive(readable->data, true);
+}
+
+void
+nngsock_release(struct nngsock *s)
+{
+	if (--s->handles > 0)
+		return;
+	nngsock_listeners_fini(s);
+	free(s);
+}
+
+static void
+on_handle_closed(uv_handle_t *handle)
+{
+	nngsock_release(handle->data);
 }
 
 static int
@@ -124,6 +153,44 @@ set_options(nng_socket socket, size_t message_max)
 		0)
 		return rv;
 	return 0;
+}
+
+/*
+ * nng watches each connection that it makes, and 1.5.2 panics where that fails:
+ * so there must be room for one more descriptor than the loop's own.
+ * Returns 0 or a UV_ error.
+ */
+static int
+has_room(uv_loop_t *loop, int fd)
+{
+	int trial = dup(fd);
+	int rv;
+
+	if (trial < 0)
+		return uv_translate_sys_error(errno);
+	rv = watch_add(loop, trial);
+	if (rv == 0)
+		watch_remove(loop, trial);
+	(void)close(trial);
+	return rv;
+}
+
+/* Returns 0 or a UV_ error. */
+static int
+start_polling(struct nngsock *s, int fd)
+{
+	int rv = uv_poll_init(s->loop, &s->readable, fd);
+
+	if (rv != 0)
+		return rv;
+	s->receive_fd = fd;
+	s->readable.data = s;
+	s->handles++;
+	if ((rv = watch_add(s->loop, fd)) == 0 &&
+	    (rv = has_room(s->loop, fd)) == 0)
+		return uv_poll_start(&s->readable, UV_READABLE, on_readable);
+	uv_close((uv_handle_t *)&s->readable, on_handle_closed);
+	return rv;
 }
 
 struct nngsock *
@@ -157,13 +224,17 @@ nngsock_open(uv_loop_t *loop, int (*open_raw)(nng_socket *), size_t message_max,
 		free(s);
 		return NULL;
 	}
+	if ((rv = start_polling(s, fd)) != 0) {
+		error_set(error, "cannot watch a socket: %s", uv_strerror(rv));
+		(void)nng_close(s->socket);
+		if (s->handles == 0)
+			free(s);
+		return NULL;
+	}
+	/* Only a loop's first one can fail, and that is libuv's own. */
 	(void)uv_async_init(loop, &s->pipes_changed, on_pipes_changed);
-	(void)uv_poll_init(loop, &s->readable, fd);
-	s->receive_fd = fd;
 	s->pipes_changed.data = s;
-	s->readable.data = s;
-	s->handles = 2;
-	(void)uv_poll_start(&s->readable, UV_READABLE, on_readable);
+	s->handles++;
 	return s;
 }
 
@@ -265,21 +336,6 @@ nngsock_connection(struct slice header)
 }
 
 void
-nngsock_release(struct nngsock *s)
-{
-	if (--s->handles > 0)
-		return;
-	nngsock_listeners_fini(s);
-	free(s);
-}
-
-static void
-on_handle_closed(uv_handle_t *handle)
-{
-	nngsock_release(handle->data);
-}
-
-void
 nngsock_close(struct nngsock *s)
 {
 	s->closed = true;
@@ -290,12 +346,6 @@ nngsock_close(struct nngsock *s)
 	nngsock_listeners_close(s);
 	uv_close((uv_handle_t *)&s->readable, on_handle_closed);
 	uv_close((uv_handle_t *)&s->pipes_changed, on_handle_closed);
-}
-
-void
-nngsock_fini_library(void)
-{
-	nng_fini();
 }
 
 void

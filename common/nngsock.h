@@ -138,6 +138,13 @@ enum nngsock_sent nngsock_request(struct nngsock *s, uint32_t request_id,
 enum nngsock_sent nngsock_reply(struct nngsock *s, struct slice header,
     struct slice body) __attribute__((warn_unused_result));
 
+/*
+ * Take what has come, whether or not nng's descriptor says so: nng raises it
+ * once, by a write(2) that may find no memory and whose failure it ignores.
+ * To be called where an answer stays out.
+ */
+void nngsock_receive(struct nngsock *s);
+
 /* Which connection a REP socket's request came over, by its header. */
 uint32_t nngsock_connection(struct slice header);
 
@@ -146,6 +153,13 @@ uint32_t nngsock_connection(struct slice header);
  * handles.  No event is delivered after this returns.
  */
 void nngsock_close(struct nngsock *s);
+
+/*
+ * Start nng's threads, where a daemon starts.  1.5.2 crashes when the system
+ * refuses it one: so as many are tried first.  False with the reason.
+ */
+bool nngsock_init_library(struct error *error)
+    __attribute__((warn_unused_result));
 
 /* For a test program, whose runner ends it: give back all that nng has. */
 void nngsock_fini_library(void);

@@ -14,10 +14,20 @@
 
 #include "common/mem.h"
 #include "common/nngsock_private.h"
+#include "common/watch.h"
 
 #define GREETING_MS 1000
 
 /* --- Listeners ----------------------------------------------------------- */
+
+static const char ipc[] = "ipc://";
+static const size_t ipc_len = sizeof ipc - 1;
+
+static bool
+is_ipc(const char *url)
+{
+	return strncmp(url, ipc, ipc_len) == 0;
+}
 
 /*
  * nng 1.5.2 lets a second listener take over an IPC path and so kills the
@@ -27,17 +37,14 @@
 static bool
 ipc_is_served(const char *url)
 {
-	static const char scheme[] = "ipc://";
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct pollfd greeting = { .events = POLLIN };
 	size_t len = strlen(url);
 	bool served;
 
-	if (strncmp(url, scheme, sizeof scheme - 1) != 0 ||
-	    len - (sizeof scheme - 1) >= sizeof sun.sun_path)
+	if (!is_ipc(url) || len - ipc_len >= sizeof sun.sun_path)
 		return false;
-	memcpy(
-	    sun.sun_path, url + sizeof scheme - 1, len - (sizeof scheme - 1));
+	memcpy(sun.sun_path, url + ipc_len, len - ipc_len);
 	greeting.fd =
 	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (greeting.fd < 0)
@@ -121,23 +128,24 @@ make_local(struct sockaddr_storage *address)
 /*
  * Remember where the listener is bound, so that it can be opened there again:
  * the configured port may be 0, and a host name would be looked up while the
- * loop waits.
+ * loop waits.  False when the system does not tell.
  */
-static void
+static bool
 note_address(struct nngsock_listener *l)
 {
 	struct sockaddr_storage address;
 	char url[NNGSOCK_URL_MAX];
 
 	if (!bound_address(l, &address))
-		return;
+		return is_ipc(l->url);
 	l->port = ntohs(address.ss_family == AF_INET
 		? ((const struct sockaddr_in *)&address)->sin_port
 		: ((const struct sockaddr_in6 *)&address)->sin6_port);
 	if (!format_url(l->tls, &address, url))
-		return;
+		return true;
 	free(l->url);
 	l->url = mem_strdup(url);
+	return true;
 }
 
 static bool
@@ -155,6 +163,8 @@ open_listener(
 		rv = nng_listener_set_ptr(l->nng, NNG_OPT_TLS_CONFIG, s->tls);
 	if (rv == 0)
 		rv = nng_listener_start(l->nng, 0);
+	if (rv == 0 && !note_address(l))
+		rv = NNG_ENOMEM;
 	if (rv != 0) {
 		error_set(
 		    error, "cannot listen on %s: %s", l->url, nng_strerror(rv));
@@ -163,7 +173,6 @@ open_listener(
 		return false;
 	}
 	l->open = true;
-	note_address(l);
 	return true;
 }
 
@@ -276,6 +285,7 @@ nudge_listener(struct nngsock *s, const struct nngsock_listener *l)
 {
 	struct sockaddr_storage address;
 	struct nngsock_nudge *nudge;
+	uv_os_fd_t fd;
 
 	if (!bound_address(l, &address))
 		return;
@@ -288,7 +298,9 @@ nudge_listener(struct nngsock *s, const struct nngsock_listener *l)
 	s->handles++;
 	DL_APPEND(s->nudges, nudge);
 	if (uv_tcp_connect(&nudge->connect, &nudge->tcp,
-		(const struct sockaddr *)&address, on_nudge_connected) != 0)
+		(const struct sockaddr *)&address, on_nudge_connected) != 0 ||
+	    uv_fileno((uv_handle_t *)&nudge->tcp, &fd) != 0 ||
+	    watch_add(s->loop, fd) != 0)
 		end_nudge(nudge);
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "common/ops_unix.h"
+#include "common/watch.h"
 
 #define BATCH 16        /* connections taken in one turn */
 #define SHORTAGE_MS 500 /* how long to look away */
@@ -33,6 +34,13 @@ struct ops_accept {
 };
 
 static void on_readable(uv_poll_t *poll, int status, int events);
+static void update(struct ops_accept *a);
+
+static void
+on_shortage_over(uv_timer_t *timer)
+{
+	update(timer->data);
+}
 
 /* The sockets are polled unless there is a reason not to. */
 static void
@@ -42,18 +50,16 @@ update(struct ops_accept *a)
 	    !uv_is_active((uv_handle_t *)&a->shortage);
 
 	for (size_t i = 0; i < a->count; i++) {
-		if (wanted)
-			(void)uv_poll_start(
-			    &a->listeners[i].poll, UV_READABLE, on_readable);
-		else
-			(void)uv_poll_stop(&a->listeners[i].poll);
-	}
-}
+		struct listener *l = &a->listeners[i];
 
-static void
-on_shortage_over(uv_timer_t *timer)
-{
-	update(timer->data);
+		if (!wanted)
+			(void)uv_poll_stop(&l->poll);
+		else if (watch_add(a->loop, l->socket.fd) == 0)
+			(void)uv_poll_start(&l->poll, UV_READABLE, on_readable);
+		else
+			(void)uv_timer_start(
+			    &a->shortage, on_shortage_over, SHORTAGE_MS, 0);
+	}
 }
 
 static void

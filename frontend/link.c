@@ -159,6 +159,8 @@ on_judge(uv_timer_t *timer)
 		send_health(link);
 		if (link->state == LINK_UP)
 			set_state(link, LINK_SUSPECT);
+		/* An answer may have come and nng not have said so. */
+		nngsock_receive(link->socket);
 		break;
 	case LIVENESS_EJECT:
 		if (events->may_eject(events->arg, link) || is_dead(link)) {

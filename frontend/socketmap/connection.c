@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/watch.h"
 #include "frontend/socketmap/deadlines.h"
 #include "frontend/socketmap/netstring.h"
 #include "frontend/socketmap/request.h"
@@ -402,6 +403,8 @@ connection_accept(struct socketmap_server *s, int fd, const union peer *peer)
 	error = open_handle(c, fd);
 	if (error != 0)
 		(void)close(fd);
+	else
+		error = watch_add(s->loop, fd);
 	c->uv.handle.data = c;
 	server_handle_opened(s);
 	s->states[c->state].count++;

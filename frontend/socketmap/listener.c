@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/watch.h"
 #include "frontend/socketmap/listensock.h"
 
 #define ACCEPTS_PER_TURN 128 /* so that connections are served meanwhile */
@@ -20,6 +21,18 @@ struct listener {
 };
 
 static void on_acceptable(uv_poll_t *handle, int status, int events);
+static void pause_accepting(struct socketmap_server *s, int error);
+
+/* Returns 0 or a UV_ error. */
+static int
+start_polling(struct listener *listener)
+{
+	int error = watch_add(listener->server->loop, listener->fd);
+
+	return error != 0
+	    ? error
+	    : uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
+}
 
 static void
 on_pause_end(uv_timer_t *timer)
@@ -27,9 +40,14 @@ on_pause_end(uv_timer_t *timer)
 	struct socketmap_server *s = timer->data;
 
 	for (struct list *l = s->listeners.next; l != &s->listeners;
-	     l = l->next)
-		(void)uv_poll_start(&LIST_ITEM(l, struct listener, link)->poll,
-		    UV_READABLE, on_acceptable);
+	     l = l->next) {
+		int error = start_polling(LIST_ITEM(l, struct listener, link));
+
+		if (error != 0) {
+			pause_accepting(s, error);
+			return;
+		}
+	}
 }
 
 static void
@@ -111,6 +129,15 @@ on_acceptable(uv_poll_t *handle, int status, int events)
 	}
 }
 
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct listener *l = handle->data;
+
+	server_handle_closed(l->server);
+	free(l);
+}
+
 /* Serve a listening socket.  On failure the caller still owns fd. */
 static int
 add(struct socketmap_server *s, int fd, const struct socket_file *file)
@@ -134,19 +161,14 @@ add(struct socketmap_server *s, int fd, const struct socket_file *file)
 	if (file != NULL)
 		l->file = *file;
 	list_init(&l->link);
-	list_append(&s->listeners, &l->link);
 	server_handle_opened(s);
-	(void)uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
+	error = start_polling(l);
+	if (error != 0) {
+		uv_close((uv_handle_t *)&l->poll, on_closed);
+		return error;
+	}
+	list_append(&s->listeners, &l->link);
 	return 0;
-}
-
-static void
-on_closed(uv_handle_t *handle)
-{
-	struct listener *l = handle->data;
-
-	server_handle_closed(l->server);
-	free(l);
 }
 
 static void

@@ -6,7 +6,8 @@ import re
 LAYERS = [
     ("tests/", ("",)),
     ("common/", ("common/",)),
-    ("frontend/socketmap/", ("frontend/socketmap/", "common/slice.h", "common/buffer.h")),
+    ("frontend/socketmap/", ("frontend/socketmap/", "common/slice.h", "common/buffer.h",
+                             "common/watch.h")),
     ("frontend/", ("frontend/", "common/")),
     ("backend/", ("backend/", "common/")),
 ]
