@@ -19,10 +19,25 @@ open_socket(int family)
 	return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* One TCP socket; with is_dual, an IPv6 one that serves IPv4, too. */
+/* False with errno. */
+static bool
+get_port(int fd, uint16_t *port)
+{
+	union peer local = { 0 };
+	socklen_t len = sizeof local;
+
+	if (getsockname(fd, &local.any, &len) != 0)
+		return false;
+	*port = ntohs(
+	    local.family == AF_INET6 ? local.in6.sin6_port : local.in.sin_port);
+	return true;
+}
+
+/* One TCP socket, and its port; with is_dual, an IPv6 one that serves IPv4,
+ * too. */
 static int
 listen_on(const struct sockaddr *address, socklen_t len, bool is_dual,
-    int backlog, int *fd_out)
+    int backlog, int *fd_out, uint16_t *port)
 {
 	const int on = 1;
 	const int v6only = !is_dual;
@@ -35,7 +50,8 @@ listen_on(const struct sockaddr *address, socklen_t len, bool is_dual,
 	    (address->sa_family == AF_INET6 &&
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
 		    sizeof v6only) != 0) ||
-	    bind(fd, address, len) != 0 || listen(fd, backlog) != 0) {
+	    bind(fd, address, len) != 0 || listen(fd, backlog) != 0 ||
+	    !get_port(fd, port)) {
 		error = last_error();
 		(void)close(fd);
 		return error;
@@ -54,17 +70,6 @@ set_port(struct sockaddr *address, uint16_t port)
 		((struct sockaddr_in *)(void *)address)->sin_port = htons(port);
 }
 
-static uint16_t
-port_of(int fd)
-{
-	union peer local = { 0 };
-	socklen_t len = sizeof local;
-
-	(void)getsockname(fd, &local.any, &len);
-	return ntohs(
-	    local.family == AF_INET6 ? local.in6.sin6_port : local.in.sin_port);
-}
-
 static void
 close_all(const int *fds, size_t count)
 {
@@ -73,20 +78,20 @@ close_all(const int *fds, size_t count)
 }
 
 static int
-listen_any(uint16_t port, int backlog, int *fd)
+listen_any(uint16_t wanted, int backlog, int *fd, uint16_t *port)
 {
 	const struct sockaddr_in6 any6 = { .sin6_family = AF_INET6,
-		.sin6_port = htons(port),
+		.sin6_port = htons(wanted),
 		.sin6_addr = IN6ADDR_ANY_INIT };
 	const struct sockaddr_in any4 = { .sin_family = AF_INET,
-		.sin_port = htons(port),
+		.sin_port = htons(wanted),
 		.sin_addr = { htonl(INADDR_ANY) } };
-	int error = listen_on(
-	    (const struct sockaddr *)&any6, sizeof any6, true, backlog, fd);
+	int error = listen_on((const struct sockaddr *)&any6, sizeof any6, true,
+	    backlog, fd, port);
 
 	if (error == UV_EAFNOSUPPORT || error == UV_EADDRNOTAVAIL)
 		error = listen_on((const struct sockaddr *)&any4, sizeof any4,
-		    false, backlog, fd);
+		    false, backlog, fd, port);
 	return error;
 }
 
@@ -95,8 +100,8 @@ listen_any(uint16_t port, int backlog, int *fd)
  * ::1 of "localhost" without IPv6, is passed over if another one works.
  */
 static int
-listen_each(struct addrinfo *list, uint16_t port, int backlog,
-    int fds[static LISTENSOCK_TCP_MAX], size_t *count)
+listen_each(struct addrinfo *list, uint16_t wanted, int backlog,
+    int fds[static LISTENSOCK_TCP_MAX], size_t *count, uint16_t *port)
 {
 	int error = UV_EADDRNOTAVAIL;
 
@@ -105,11 +110,10 @@ listen_each(struct addrinfo *list, uint16_t port, int backlog,
 	     a != NULL && *count < LISTENSOCK_TCP_MAX; a = a->ai_next) {
 		int result;
 
-		set_port(a->ai_addr, port);
-		result = listen_on(
-		    a->ai_addr, a->ai_addrlen, false, backlog, &fds[*count]);
+		set_port(a->ai_addr, *count > 0 ? *port : wanted);
+		result = listen_on(a->ai_addr, a->ai_addrlen, false, backlog,
+		    &fds[*count], port);
 		if (result == 0) {
-			port = port_of(fds[*count]);
 			(*count)++;
 		} else if (result == UV_EAFNOSUPPORT ||
 		    result == UV_EADDRNOTAVAIL) {
@@ -132,20 +136,19 @@ listensock_tcp(const struct host_port *address, int backlog,
 
 	if (address->host[0] == '\0') {
 		*count = 1;
-		error = listen_any(wanted, backlog, fds);
+		error = listen_any(wanted, backlog, fds, port);
 	} else {
 		error = sockaddrs_resolve(address, AI_PASSIVE, &list);
 		if (error != 0)
 			return error;
 		for (int i = 0; i < PORT_TRIES; i++) {
-			error = listen_each(list, wanted, backlog, fds, count);
+			error = listen_each(
+			    list, wanted, backlog, fds, count, port);
 			if (error != UV_EADDRINUSE || wanted != 0)
 				break;
 		}
 		freeaddrinfo(list);
 	}
-	if (error == 0)
-		*port = port_of(fds[0]);
 	return error;
 }
 
