@@ -109,7 +109,7 @@ fail(struct target *t)
 
 	h->stop(h->arg, t->index);
 	t->failures++;
-	if (!t->has_answered)
+	if (!t->has_answered && t->reopens > 0)
 		rest(t);
 	else if (t->failures < WATCHDOG_FAILURES)
 		start_probe(t);

@@ -7,9 +7,11 @@
  * target is opened anew, and given up when that has helped WATCHDOG_REOPENS
  * times in a row for nothing.
  *
- * A target that has never answered is left alone: something stands between us
- * and it that no new listener cures.  A probe whose timeout came late, because
- * the process was stopped or its loop stalled, is given its time again.
+ * A target that has never answered is opened anew once, as its very first
+ * connection may have been what killed it, and then left alone: something
+ * stands between us and it that no new listener cures.  A probe whose timeout
+ * came late, because the process was stopped or its loop stalled, is given its
+ * time again.
  *
  * Knows neither sockets nor frames: what to do is injected.  Loop's thread
  * only.
