@@ -32,6 +32,7 @@ struct pool {
 	struct member *members[POOL_MEMBERS_MAX];
 	struct router_member routes[POOL_MEMBERS_MAX];
 	size_t count;
+	bool incomplete;     /* one could not be made: at the next tick */
 	uint64_t settled_at; /* until then nobody is let go; 0 = has passed */
 	struct link_stats past; /* of members that have gone */
 	uv_timer_t tick;
@@ -175,7 +176,7 @@ remove_member(struct member *m)
 	free(m);
 }
 
-static void
+static bool
 add_member(struct pool *pool, const struct address *address)
 {
 	const char *url = address->url;
@@ -200,10 +201,12 @@ add_member(struct pool *pool, const struct address *address)
 		error_set(&error, "%s is one more than %d backends", url,
 		    POOL_MEMBERS_MAX);
 	if (m->link == NULL) {
-		log_error(pool->options.log, log_msg("cannot use backend"),
-		    log_str("error", error.text));
+		if (!pool->incomplete)
+			log_error(pool->options.log,
+			    log_msg("cannot use backend"),
+			    log_str("error", error.text));
 		free(m);
-		return;
+		return false;
 	}
 	pool_metrics_join(&pool->metrics, &m->metrics, link_url(m->link));
 	pool->members[m->index] = m;
@@ -215,6 +218,7 @@ add_member(struct pool *pool, const struct address *address)
 	pool->count++;
 	log_info(
 	    pool->options.log, log_msg("backend added"), log_str("url", url));
+	return true;
 }
 
 static struct member *
@@ -232,6 +236,7 @@ static void
 on_found(void *arg, const struct addresses *all)
 {
 	struct pool *pool = arg;
+	bool incomplete = false;
 
 	for (size_t i = 0; i < pool->count; i++) {
 		struct member *m = pool->members[i];
@@ -250,9 +255,11 @@ on_found(void *arg, const struct addresses *all)
 			link_revive(m->link);
 	}
 	for (size_t i = 0; i < all->count; i++) {
-		if (find_member(pool, all->items[i].url) == NULL)
-			add_member(pool, &all->items[i]);
+		if (find_member(pool, all->items[i].url) == NULL &&
+		    !add_member(pool, &all->items[i]))
+			incomplete = true;
 	}
+	pool->incomplete = incomplete;
 }
 
 static void
@@ -262,6 +269,8 @@ on_tick(uv_timer_t *timer)
 
 	if (pool->settled_at != 0 && uv_now(pool->loop) >= pool->settled_at) {
 		pool->settled_at = 0;
+		on_found(pool, discovery_all(pool->discovery));
+	} else if (pool->incomplete) {
 		on_found(pool, discovery_all(pool->discovery));
 	}
 	for (size_t i = pool->count; i-- > 0;) {
