@@ -20,10 +20,12 @@
 #include "backend/worker.h"
 #include "common/guard.h"
 #include "common/metrics.h"
+#include "common/nngsock.h"
 #include "common/ops.h"
 #include "common/rpc.h"
 #include "common/rpctls.h"
 #include "common/service.h"
+#include "common/startup.h"
 
 /* Largest body read from userli: a reply of LOOKUP_REPLY_MAX bytes, each
  * written as a JSON escape of six. */
@@ -321,6 +323,8 @@ start_worker(struct backend *b, struct error *error)
 		.slow = &b->slow,
 	};
 
+	if (!nngsock_init_library(error))
+		return false;
 	b->slow.limit_ms = b->settings->slow_lookup_ms;
 	b->worker = worker_new(&b->loop, &options, error);
 	return b->worker != NULL;
@@ -452,7 +456,12 @@ backend_run(const struct config *config)
 	bool started;
 
 	userli_json_use_mem();
+	startup_begin();
 	b.log = start_log(config);
+	if (!startup_loop(&b.loop, b.log)) {
+		log_free(b.log);
+		return SERVICE_EXIT_TEMPORARY;
+	}
 	backend_sandbox_enter(&b.sandbox, config, b.log);
 	naming_backend(b.settings->name, b.name);
 	naming_build(b.build);
@@ -460,11 +469,11 @@ backend_run(const struct config *config)
 	metrics_add_process(b.metrics);
 	log_add_metrics(b.log, b.metrics);
 	reload_init(&b.reload, config, b.metrics, b.log);
-	(void)uv_loop_init(&b.loop);
 
 	b.status = start(&b);
 	started = b.status == SERVICE_EXIT_OK;
 	if (started) {
+		startup_end(&b.loop);
 		sandbox_close_calls(&b.sandbox, SANDBOX_CALLS_FILES);
 		log_info(b.log, log_msg("ready"), log_str("name", b.name),
 		    log_str("version", PROJECT_VERSION));

@@ -9,6 +9,7 @@
 
 #include "backend/cache_file.h"
 #include "common/mem.h"
+#include "common/startup.h"
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
@@ -423,6 +424,7 @@ cache_keeper_new(uv_loop_t *loop, const struct cache_keeper_options *options)
 		log_warn(options->log,
 		    log_msg("CACHE_FILE is in an unfit directory"),
 		    log_str("error", error.text));
+	startup_threads(loop);
 	cache_file_sweep(options->path);
 	load_file(k);
 	(void)uv_timer_start(

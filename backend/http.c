@@ -209,13 +209,9 @@ http_new(uv_loop_t *loop, const struct http_options *options, struct log *log,
 		goto failed;
 	/* Start-up may have taken long since the loop last looked. */
 	uv_update_time(loop);
-	h->curl = http_curl_new(loop, &h->url, options, on_done, h);
-	if (h->curl == NULL) {
-		error_set(error,
-		    "this libcurl lacks what is needed: 7.85 or later%s",
-		    h->url.tls ? " with TLS" : "");
+	h->curl = http_curl_new(loop, &h->url, options, on_done, h, error);
+	if (h->curl == NULL)
 		goto failed;
-	}
 	h->loop = loop;
 	h->timeout_ms = options->timeout_ms;
 	h->transfers_max = options->transfers_max;

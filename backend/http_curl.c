@@ -269,14 +269,19 @@ ignore(void *arg)
 
 struct http_curl *
 http_curl_new(uv_loop_t *loop, const struct http_url *url,
-    const struct http_options *options, http_curl_done done, void *arg)
+    const struct http_options *options, http_curl_done done, void *arg,
+    struct error *error)
 {
 	struct http_curl *c;
+	int status;
 
 	/* Or libcurl writes the keys of all TLS sessions, and with them the
 	 * token, into that file. */
 	(void)unsetenv("SSLKEYLOGFILE");
-	http_memory_start_curl();
+	if (!http_memory_start_curl()) {
+		error_set(error, "libcurl cannot be initialised");
+		return NULL;
+	}
 	c = mem_calloc(1, sizeof *c);
 	c->origin.url = *url;
 	c->origin.base_len = http_url_format(url, c->origin.base);
@@ -297,13 +302,19 @@ http_curl_new(uv_loop_t *loop, const struct http_url *url,
 	c->timer.data = c;
 	c->soon.data = c;
 	c->handles = 2;
+	status = http_polls_init(&c->polls, loop, on_socket_event, c);
+	if (status != 0)
+		error_set(error, "cannot watch the connections to userli: %s",
+		    uv_strerror(status));
 	/* The first easy handle shows whether every option is supported. */
-	if (!http_polls_init(&c->polls, loop, on_socket_event, c) ||
-	    !start_multi(c, options->transfers_max) || !add_transfer(c)) {
-		http_curl_close(c, ignore);
-		return NULL;
-	}
-	return c;
+	else if (start_multi(c, options->transfers_max) && add_transfer(c))
+		return c;
+	else
+		error_set(error,
+		    "this libcurl lacks what is needed: 7.85 or later%s",
+		    url->tls ? " with TLS" : "");
+	http_curl_close(c, ignore);
+	return NULL;
 }
 
 void

@@ -21,10 +21,10 @@ struct http_curl;
 typedef void (*http_curl_done)(
     void *arg, void *request, const struct http_response *response);
 
-/* NULL when this libcurl lacks something, as TLS. */
+/* NULL with the reason, as when this libcurl lacks TLS. */
 struct http_curl *http_curl_new(uv_loop_t *loop, const struct http_url *url,
-    const struct http_options *options, http_curl_done done, void *arg)
-    __attribute__((warn_unused_result));
+    const struct http_options *options, http_curl_done done, void *arg,
+    struct error *error) __attribute__((warn_unused_result));
 
 /* The addresses of the URL's name from now on, as CURLOPT_RESOLVE has them. */
 void http_curl_pin(struct http_curl *c, const char *addresses);

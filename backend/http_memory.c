@@ -31,10 +31,9 @@ move(void *old, size_t size)
 	return fresh;
 }
 
-void
+bool
 http_memory_start_curl(void)
 {
-	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc, wipe_and_free,
-		move, mem_strdup, mem_calloc) != CURLE_OK)
-		mem_exhausted(); /* nothing else makes it fail */
+	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc,
+		   wipe_and_free, move, mem_strdup, mem_calloc) == CURLE_OK;
 }

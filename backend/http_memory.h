@@ -8,9 +8,11 @@
 #ifndef BACKEND_HTTP_MEMORY_H
 #define BACKEND_HTTP_MEMORY_H
 
+#include <stdbool.h>
+
 /* As curl_global_init(), before any other use of libcurl.  It asks our allocator
  * (mem.h): without memory libcurl would forget to watch a socket, and its
  * transfer would never end. */
-void http_memory_start_curl(void);
+bool http_memory_start_curl(void) __attribute__((warn_unused_result));
 
 #endif

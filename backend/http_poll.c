@@ -1,5 +1,6 @@
 #include "backend/http_poll.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -125,33 +126,35 @@ on_readable(uv_poll_t *watcher, int status, int events)
 		handle(p, &ready[i]);
 }
 
-bool
+int
 http_polls_init(
     struct http_polls *p, uv_loop_t *loop, http_poll_event event, void *arg)
 {
 	int pair[2];
+	int status;
 
 	*p = (struct http_polls){ .event = event, .arg = arg };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		return false;
+		return uv_translate_sys_error(errno);
 	(void)close(pair[1]);
 	p->ended_fd = pair[0];
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (p->epoll_fd < 0) {
+		status = uv_translate_sys_error(errno);
 		(void)close(p->ended_fd);
-		return false;
+		return status;
 	}
 	p->watcher = mem_calloc(1, sizeof *p->watcher);
-	if (uv_poll_init(loop, p->watcher, p->epoll_fd) != 0) {
+	status = uv_poll_init(loop, p->watcher, p->epoll_fd);
+	if (status != 0) {
 		(void)close(p->ended_fd);
 		(void)close(p->epoll_fd);
 		free(p->watcher);
 		p->watcher = NULL;
-		return false;
+		return status;
 	}
 	p->watcher->data = p;
-	(void)uv_poll_start(p->watcher, UV_READABLE, on_readable);
-	return true;
+	return uv_poll_start(p->watcher, UV_READABLE, on_readable);
 }
 
 void

@@ -32,8 +32,8 @@ struct http_polls {
 	void *arg;
 };
 
-/* False when the kernel has no descriptor for it. */
-bool http_polls_init(struct http_polls *p, uv_loop_t *loop,
+/* Returns 0, or a UV_ error when the kernel has no descriptor for it. */
+int http_polls_init(struct http_polls *p, uv_loop_t *loop,
     http_poll_event event, void *arg) __attribute__((warn_unused_result));
 
 /* Wait for these events on fd from now on; 0 for none. */

@@ -1,5 +1,6 @@
 #include "common/ops.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -375,9 +376,10 @@ start_events(struct ops *ops)
 	const union MHD_DaemonInfo *info;
 	int status;
 
+	errno = ENOMEM; /* unless it is something else */
 	ops->http = start_library(ops);
 	if (ops->http == NULL)
-		return UV_ENOMEM;
+		return uv_translate_sys_error(errno);
 	info = MHD_get_daemon_info(ops->http, MHD_DAEMON_INFO_EPOLL_FD);
 	status = uv_poll_init(ops->loop, &ops->events, info->epoll_fd);
 	if (status != 0)

@@ -6,11 +6,13 @@
 
 #include "common/admin.h"
 #include "common/metrics.h"
+#include "common/nngsock.h"
 #include "common/ops.h"
 #include "common/reload.h"
 #include "common/rpctls.h"
 #include "common/sandbox.h"
 #include "common/service.h"
+#include "common/startup.h"
 #include "frontend/dispatch.h"
 #include "frontend/explain.h"
 #include "frontend/frontend_status.h"
@@ -199,8 +201,8 @@ start_tls(struct frontend *f, struct error *error)
 	return true;
 }
 
-static void
-start_pool(struct frontend *f)
+static bool
+start_pool(struct frontend *f, struct error *error)
 {
 	struct pool_options options = {
 		.backends = &f->settings->backends,
@@ -215,6 +217,8 @@ start_pool(struct frontend *f)
 		    NULL },
 	};
 
+	if (!nngsock_init_library(error))
+		return false;
 	options.events.arg = f->dispatch;
 	f->pool = pool_new(&f->loop, &options);
 	dispatch_set_pool(f->dispatch, f->pool);
@@ -222,6 +226,7 @@ start_pool(struct frontend *f)
 	f->explain = explain_new(
 	    &f->loop, f->pool, &f->limits.lookup_timeout_ms, &f->admin, f->log);
 	admin_route(&f->admin, "GET", "/pool", pool_json_reply, f->pool);
+	return true;
 }
 
 static bool
@@ -375,8 +380,9 @@ start(struct frontend *f)
 	if (start_server(f, &error) && start_ops(f, &error) &&
 	    start_admin(f, &error) &&
 	    service_init(&f->service, &f->loop, f->log, &hooks, &error)) {
-		start_pool(f);
-		return true;
+		if (start_pool(f, &error))
+			return true;
+		service_stop(&f->service);
 	}
 
 failed:
@@ -412,11 +418,16 @@ frontend_run(const struct config *config)
 		.limits = limits_of(settings) };
 	bool started;
 
+	startup_begin();
 	f.log = log_new(
 	    &(struct log_options){ .level = (enum log_level)settings->log_level,
 		.format = (enum log_format)settings->log_format,
 		.show_personal = settings->log_personal,
 		.fd = STDERR_FILENO });
+	if (!startup_loop(&f.loop, f.log)) {
+		log_free(f.log);
+		return SERVICE_EXIT_TEMPORARY;
+	}
 	if (!settings->core_dumps)
 		service_forbid_dumps(f.log);
 	for (; *warnings != NULL; warnings++)
@@ -426,10 +437,10 @@ frontend_run(const struct config *config)
 	metrics_add_process(f.metrics);
 	log_add_metrics(f.log, f.metrics);
 	reload_init(&f.reload, config, f.metrics, f.log);
-	(void)uv_loop_init(&f.loop);
 
 	started = start(&f);
 	if (started) {
+		startup_end(&f.loop);
 		/* Owners of UNIX sockets: a drained one opens them anew. */
 		sandbox_close_calls(&f.sandbox, SANDBOX_CALLS_OWNERS);
 		log_info(f.log, log_msg("ready"),
