@@ -109,13 +109,18 @@ write_some(const struct log *log, const char *bytes, size_t n)
 {
 	struct pollfd p = { .fd = log->fd, .events = POLLOUT };
 	ssize_t wrote;
+	int ready;
 
 	/* This also tells when the reader has gone. */
-	if ((log->transport == TRANSPORT_OTHER ||
-		log->transport == TRANSPORT_OPENED) &&
-	    (poll(&p, 1, 0) != 1 || p.revents != POLLOUT)) {
-		errno = EAGAIN;
-		return -1;
+	if (log->transport == TRANSPORT_OTHER ||
+	    log->transport == TRANSPORT_OPENED) {
+		do {
+			ready = poll(&p, 1, 0);
+		} while (ready < 0 && errno == EINTR);
+		if (ready != 1 || p.revents != POLLOUT) {
+			errno = EAGAIN;
+			return -1;
+		}
 	}
 	do {
 		wrote = log->transport == TRANSPORT_SOCKET
