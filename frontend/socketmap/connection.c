@@ -158,6 +158,7 @@ parse(struct connection *c, struct slice in)
 		if (status == NETSTRING_OK) {
 			used += n;
 			c->is_restarted = true;
+			c->has_asked = true;
 			if (!request_dispatch(c, text))
 				connection_close(c, SOCKETMAP_CLOSED_ERROR);
 		} else {
@@ -308,7 +309,9 @@ state_now(const struct connection *c)
 		return CONNECTION_WRITING;
 	if (c->in.data != NULL && !c->has_unparsed)
 		return CONNECTION_READING;
-	return c->pending > 0 ? CONNECTION_WAITING : CONNECTION_IDLE;
+	if (c->pending > 0)
+		return CONNECTION_WAITING;
+	return c->has_asked ? CONNECTION_IDLE : CONNECTION_NEW;
 }
 
 /* Read or do not read, and let the right deadline run. */
@@ -408,7 +411,7 @@ connection_accept(struct socketmap_server *s, int fd, const union peer *peer)
 	c->uv.handle.data = c;
 	server_handle_opened(s);
 	s->states[c->state].count++;
-	deadlines_enter(c, CONNECTION_IDLE);
+	deadlines_enter(c, CONNECTION_NEW);
 	if (o->opened != NULL)
 		o->opened(s->options.observer_arg);
 	if (error != 0)

@@ -22,6 +22,7 @@
 #define CONNECTION_READ_BYTES 65536 /* the server's read buffer */
 
 enum connection_state {
+	CONNECTION_NEW,     /* has not asked anything yet */
 	CONNECTION_IDLE,    /* between requests */
 	CONNECTION_READING, /* part of a request has come */
 	CONNECTION_WRITING, /* the client does not take its replies */
@@ -56,6 +57,7 @@ struct connection {
 	bool is_parsing;          /* will be settled when the parser returns */
 	bool is_reading;          /* libuv reads from the socket */
 	bool is_writing;          /* `sending` belongs to libuv */
+	bool has_asked;           /* a whole request, once */
 	bool is_restarted;        /* a request was completed since it entered
 	                             its state */
 	bool has_unparsed;        /* `in` may hold whole requests */

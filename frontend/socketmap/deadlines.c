@@ -7,6 +7,7 @@ static uint64_t
 limit_of(const struct socketmap_options *o, enum connection_state state)
 {
 	switch (state) {
+	case CONNECTION_NEW:
 	case CONNECTION_IDLE:
 		return o->idle_timeout_ms;
 	case CONNECTION_READING:
@@ -25,6 +26,7 @@ static enum socketmap_close_reason
 reason_of(enum connection_state state)
 {
 	switch (state) {
+	case CONNECTION_NEW:
 	case CONNECTION_IDLE:
 		return SOCKETMAP_CLOSED_IDLE;
 	case CONNECTION_READING:

@@ -63,8 +63,12 @@ server_on_closed(uv_handle_t *handle)
 bool
 server_reap(struct socketmap_server *s)
 {
-	struct list *idle = &s->states[CONNECTION_IDLE].connections;
+	struct list *idle = &s->states[CONNECTION_NEW].connections;
 
+	/* A flood of connections that ask nothing shall not cost those which
+	 * are in use. */
+	if (list_is_empty(idle))
+		idle = &s->states[CONNECTION_IDLE].connections;
 	if (list_is_empty(idle))
 		return false;
 	connection_close(LIST_ITEM(idle->next, struct connection, state_link),
@@ -277,5 +281,6 @@ socketmap_server_connections(const struct socketmap_server *s)
 size_t
 socketmap_server_idle(const struct socketmap_server *s)
 {
-	return s->states[CONNECTION_IDLE].count;
+	return s->states[CONNECTION_NEW].count +
+	    s->states[CONNECTION_IDLE].count;
 }

@@ -68,7 +68,8 @@ void server_on_closed(uv_handle_t *handle);
 /* Settle the changed connections before the loop blocks. */
 void server_wake(struct socketmap_server *s);
 
-/* Close the connection that has been idle the longest; false if none is. */
+/* Close the connection that has been idle the longest, one that has never asked
+ * before one that has; false if none is idle. */
 bool server_reap(struct socketmap_server *s);
 
 /* Tell the observer. */

@@ -166,9 +166,9 @@ struct socketmap_options {
 	                              them grow beyond is closed; 0 = no limit */
 	bool reap_idle;            /* false.  At connections_max, true closes
 	                              the connection that has been idle the
-	                              longest, so that the new one is served;
-	                              if none is idle, or with false, the new
-	                              one is refused */
+	                              longest, first of those that have never
+	                              asked, so that the new one is served; if none is
+	                              idle, or with false, the new	    one is refused */
 	int backlog;               /* 1,024: for listen(2) */
 	struct socketmap_observer observer;
 	void *observer_arg;
