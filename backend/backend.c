@@ -361,6 +361,7 @@ start_ops(struct backend *b, struct error *error)
 	    ops_start(&b->loop, &b->settings->metrics_listen, b->log, error);
 	if (b->ops == NULL)
 		return false;
+	ops_count_failures(b->ops, b->metrics);
 	ops_route_standard(b->ops, b->metrics);
 	ops_count(b->ops, b->metrics);
 	ops_route(b->ops, "GET", "/ready", on_ready_probe, b);

@@ -6,6 +6,17 @@
 #include "common/mem.h"
 #include "common/rpc.h"
 
+/* Why a listener cannot be probed. */
+enum obstacle {
+	OBSTACLE_ADDRESS,
+	OBSTACLE_CERTIFICATE,
+	OBSTACLE_RESOURCES,
+	OBSTACLES
+};
+
+static const char *const obstacle_names[OBSTACLES] = { "address", "certificate",
+	"resources" };
+
 struct probe {
 	struct selfprobe *owner;
 	size_t index;
@@ -19,6 +30,7 @@ struct selfprobe {
 	struct selfprobe_options options;
 	struct watchdog *watchdog;
 	struct metrics_counter *restarts;
+	struct metrics_counter *skipped[OBSTACLES];
 	struct buffer frame; /* the health call */
 	unsigned connected;
 	bool paused;
@@ -62,10 +74,12 @@ on_message(void *arg, struct slice header, struct slice body)
 		watchdog_answered(p->owner->watchdog, p->index);
 }
 
-/* Once for each time that it begins: it may last. */
+/* Said once for each time that it begins: it may last. */
 static void
-skip(struct probe *p, const char *url, const char *reason)
+skip(struct probe *p, enum obstacle obstacle, const char *url,
+    const char *reason)
 {
+	metrics_inc(p->owner->skipped[obstacle]);
 	if (!p->skipped)
 		log_warn(p->owner->options.log,
 		    log_msg("this listener is not watched"),
@@ -103,11 +117,11 @@ start_probe(void *arg, size_t i)
 
 	worker_receive(s->options.worker);
 	if (!worker_local_url(s->options.worker, i, url)) {
-		skip(p, "", "its address cannot be dialled");
+		skip(p, OBSTACLE_ADDRESS, "", "its address cannot be dialled");
 		return false;
 	}
 	if (is_tls(url) && !rpctls_usable_as_client(s->options.tls)) {
-		skip(p, url,
+		skip(p, OBSTACLE_CERTIFICATE, url,
 		    "RPC_TLS_CERT is not one that RPC_TLS_CA and clientAuth "
 		    "let in");
 		return false;
@@ -117,7 +131,7 @@ start_probe(void *arg, size_t i)
 	p->socket =
 	    nngsock_dial(s->loop, url, tls, RPC_FRAME_MAX, &events, &error);
 	if (p->socket == NULL) { /* no memory, no descriptors */
-		skip(p, url, error.text);
+		skip(p, OBSTACLE_RESOURCES, url, error.text);
 		return false;
 	}
 	p->skipped = false;
@@ -192,7 +206,9 @@ write_frame(struct selfprobe *s)
 struct selfprobe *
 selfprobe_new(uv_loop_t *loop, const struct selfprobe_options *options)
 {
+	static const char *const reason_label[] = { "reason", NULL };
 	struct selfprobe *s = mem_calloc(1, sizeof *s);
+	struct metrics_family *skipped;
 	struct watchdog_options watch = {
 		.targets = options->listeners,
 		.interval_ms = interval_ms,
@@ -211,6 +227,12 @@ selfprobe_new(uv_loop_t *loop, const struct selfprobe_options *options)
 		"backend_listener_restarts_total",
 		"Listeners that did not answer, opened anew", NULL),
 	    NULL);
+	skipped = metrics_counters(options->metrics,
+	    "backend_listener_probes_skipped_total",
+	    "Probes of its own listeners that could not be made", reason_label);
+	for (int i = 0; i < OBSTACLES; i++)
+		s->skipped[i] = metrics_counter(
+		    skipped, (const char *const[]){ obstacle_names[i], NULL });
 	write_frame(s);
 	s->watchdog = watchdog_new(loop, &watch);
 	return s;

@@ -48,6 +48,21 @@ ops_port(const struct ops *ops)
 }
 
 void
+ops_count_failures(struct ops *ops, struct metrics *metrics)
+{
+	static const char *const label[] = { "reason", NULL };
+	struct metrics_family *failures =
+	    metrics_counters(metrics, "metrics_accept_failures_total",
+		"Times that METRICS_LISTEN_ADDR could not accept a connection",
+		label);
+
+	ops_accept_count(ops->accept,
+	    metrics_counter(
+		failures, (const char *const[]){ "descriptors", NULL }),
+	    metrics_counter(failures, (const char *const[]){ "memory", NULL }));
+}
+
+void
 ops_route(struct ops *ops, const char *method, const char *path,
     ops_handler handler, void *arg)
 {

@@ -90,6 +90,9 @@ void ops_route_standard(struct ops *ops, struct metrics *metrics);
 /* Count the connections that end, by reason, in a registry; once for each. */
 void ops_count(struct ops *ops, struct metrics *metrics);
 
+/* Count in metrics_accept_failures_total what cannot be accepted. */
+void ops_count_failures(struct ops *ops, struct metrics *metrics);
+
 /* The port that the first address was bound to, for port 0. */
 uint16_t ops_port(const struct ops *ops);
 

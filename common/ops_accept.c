@@ -26,7 +26,8 @@ struct ops_accept {
 	uv_timer_t shortage; /* active: out of descriptors or memory */
 	bool full;           /* the owner is */
 	bool stopped;
-	uint64_t report_at_ms; /* of uv_now() */
+	uint64_t report_at_ms;                        /* of uv_now() */
+	struct metrics_counter *no_files, *no_memory; /* may be NULL */
 	uint16_t port;
 	size_t handles; /* on the loop; freed with the last */
 	size_t count;
@@ -63,11 +64,19 @@ update(struct ops_accept *a)
 }
 
 static void
+count(struct metrics_counter *counter)
+{
+	if (counter != NULL)
+		metrics_inc(counter);
+}
+
+static void
 on_error(struct ops_accept *a, int error)
 {
 	if (error != EMFILE && error != ENFILE && error != ENOBUFS &&
 	    error != ENOMEM)
 		return; /* no client left, or one client's own fault */
+	count(error == EMFILE || error == ENFILE ? a->no_files : a->no_memory);
 	(void)uv_timer_start(&a->shortage, on_shortage_over, SHORTAGE_MS, 0);
 	update(a);
 	if (uv_now(a->loop) < a->report_at_ms)
@@ -112,6 +121,14 @@ on_readable(uv_poll_t *poll, int status, int events)
 		}
 		a->fn(a->arg, fd, (struct sockaddr *)&peer, len);
 	}
+}
+
+void
+ops_accept_count(struct ops_accept *a, struct metrics_counter *files,
+    struct metrics_counter *memory)
+{
+	a->no_files = files;
+	a->no_memory = memory;
 }
 
 void

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "common/log.h"
+#include "common/metrics.h"
 #include "common/ops_bind.h"
 
 struct ops_accept;
@@ -31,6 +32,10 @@ struct ops_accept *ops_accept_start(uv_loop_t *loop,
 
 /* The port that the first address was bound to. */
 uint16_t ops_accept_port(const struct ops_accept *a);
+
+/* Where failures to accept are counted: for want of descriptors, of memory. */
+void ops_accept_count(struct ops_accept *a, struct metrics_counter *files,
+    struct metrics_counter *memory);
 
 /* Stop accepting while the owner is full; go on once it is not. */
 void ops_accept_pause(struct ops_accept *a);

@@ -325,6 +325,7 @@ start_ops(struct frontend *f, struct error *error)
 	    ops_start(&f->loop, &f->settings->metrics_listen, f->log, error);
 	if (f->ops == NULL)
 		return false;
+	ops_count_failures(f->ops, f->metrics);
 	ops_route_standard(f->ops, f->metrics);
 	ops_count(f->ops, f->metrics);
 	ops_route(f->ops, "GET", "/ready", on_ready_probe, f);
