@@ -52,7 +52,7 @@ ops_count_failures(struct ops *ops, struct metrics *metrics)
 {
 	static const char *const label[] = { "reason", NULL };
 	struct metrics_family *failures =
-	    metrics_counters(metrics, "metrics_accept_failures_total",
+	    metrics_counters(metrics, "ops_accept_failures_total",
 		"Times that METRICS_LISTEN_ADDR could not accept a connection",
 		label);
 

@@ -90,7 +90,7 @@ void ops_route_standard(struct ops *ops, struct metrics *metrics);
 /* Count the connections that end, by reason, in a registry; once for each. */
 void ops_count(struct ops *ops, struct metrics *metrics);
 
-/* Count in metrics_accept_failures_total what cannot be accepted. */
+/* Count in ops_accept_failures_total what cannot be accepted. */
 void ops_count_failures(struct ops *ops, struct metrics *metrics);
 
 /* The port that the first address was bound to, for port 0. */

@@ -9,6 +9,7 @@ import struct
 from support.daemons import BUILD_DIR
 from support.process import run
 from support.socketmap import connect
+from support.wait import PATIENCE
 
 VERSION = 1
 LOOKUP = 1
@@ -155,8 +156,8 @@ class RawReq:
     REQ, REP = 0x30, 0x31  # protocol numbers
     FINAL = 0x80000000  # set in a request's id, the last of its header
 
-    def __init__(self, url):
-        self._sock = connect(url.removeprefix("tcp://"))
+    def __init__(self, url, timeout=PATIENCE):
+        self._sock = connect(url.removeprefix("tcp://"), timeout)
         self._sock.sendall(struct.pack(">4sHH", b"\0SP\0", self.REQ, 0))
         greeting = struct.unpack(">4sHH", self._read(8))
         assert greeting == (b"\0SP\0", self.REP, 0), greeting
