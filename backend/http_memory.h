@@ -10,9 +10,9 @@
 
 #include <stdbool.h>
 
-/* As curl_global_init(), before any other use of libcurl.  It asks our allocator
- * (mem.h): without memory libcurl would forget to watch a socket, and its
- * transfer would never end. */
+/* As curl_global_init(), before any other use of libcurl.  It asks our
+ * allocator (mem.h): without memory libcurl would forget to watch a socket, and
+ * its transfer would never end. */
 bool http_memory_start_curl(void) __attribute__((warn_unused_result));
 
 #endif

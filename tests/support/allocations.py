@@ -7,6 +7,7 @@ program ends by itself, with one message and a status that says "start it
 again".  It may not crash, hang, leak, answer wrongly or stay unwell.
 """
 
+import re
 import signal
 import subprocess
 import time
@@ -27,6 +28,8 @@ from support.web import fetch
 LIBRARY = BUILD_DIR / "tests" / "fail_allocation.so"
 # A service manager starts the program again: README, exit codes.
 UNAVAILABLE, TEMPORARY = 69, 75
+# A thread that cannot be made for want of memory is said as that.
+GIVES_REASON = re.compile(r"memory|no threads", re.IGNORECASE)
 FOUND, NOT_FOUND = 0, 1  # of userli-bridge query
 AT_ONCE = 3
 
@@ -147,7 +150,7 @@ class Life:
             for problem in self.program.problems()
             if not problem.startswith("exit status")
         ]
-        why = [line for line in self.program.lines if "memory" in line.lower()]
+        why = [line for line in self.program.lines if GIVES_REASON.search(line)]
         if ended and not self.is_clean_end(status, why):
             self.problems.append(f"exit status {status}, {len(why)} messages")
 

@@ -6,7 +6,9 @@
  * libraries', and what the C library asks for on their behalf.  Not counted is
  * what libnng asks for, itself or through mbedTLS: it has no allocator that a
  * program could set, and 1.5.2 does not survive each failure: of 60 call stacks
- * in a backend's start seven ended in a null pointer and one in a hang.
+ * in a backend's start seven ended in a null pointer and one in a hang.  Nor is
+ * libseccomp: it has none either, and 2.5.4 makes of some failures a filter that
+ * ends the process.
  *
  *   FAIL_ALLOCATION_AT    fail the allocation with this number, from 1
  *   FAIL_ALLOCATION_SITE  fail the first with this call stack, in hexadecimal
@@ -39,7 +41,7 @@
 enum kind {
 	KIND_PROGRAM,
 	KIND_LIBRARY,
-	KIND_NNG,
+	KIND_NNG,    /* and libseccomp */
 	KIND_TLS,    /* mbedTLS: whose it is, its caller says */
 	KIND_SYSTEM, /* the C library and sanitizers, for whoever calls them */
 	KIND_SELF,
@@ -105,7 +107,7 @@ kind_of(const char *path)
 		return KIND_PROGRAM;
 	if (is_called(path, "fail_allocation.so"))
 		return KIND_SELF;
-	if (is_called(path, "libnng.so"))
+	if (is_called(path, "libnng.so") || is_called(path, "libseccomp.so"))
 		return KIND_NNG;
 	if (is_called(path, "libmbed"))
 		return KIND_TLS;
