@@ -77,8 +77,8 @@ def test_every_command_in_the_checkout_is_there():
     assert re.findall(r'"(\w+)"', presets) == ["release", "debug", "asan", "tsan", "clang", "fuzz"]
 
 
-PARTS = ["lint", "unit", "system", "asan", "clang", "seam", "fuzz", "tsan", "docker", "packages",
-         "fresh"]
+PARTS = ["lint", "unit", "system", "asan", "clang", "seam", "fuzz", "soak", "tsan", "docker",
+         "packages", "fresh"]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -86,3 +86,16 @@ def test_every_part_of_tests_run_is_there(part):
     text = subprocess.run([REPOSITORY / "tests/run", "--help"], capture_output=True,
                           text=True, check=True).stdout
     assert f"  {part} " in text and f"`{part}`" in README
+
+
+def test_every_claim_of_security_names_tests_that_are_there():
+    rows = table("who")
+    assert len(rows) > 10
+    sources = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (*REPOSITORY.glob("tests/system/*.py"), *REPOSITORY.glob("tests/unit/*.c"))
+    )
+    there = set(re.findall(r"^(?:def )?(\w+)\(", sources, re.MULTILINE))
+    for who, _, _, tests in rows:
+        assert tests.split(), who
+        assert not set(tests.split()) - there, who
