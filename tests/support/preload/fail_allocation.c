@@ -7,8 +7,8 @@
  * what libnng asks for, itself or through mbedTLS: it has no allocator that a
  * program could set, and 1.5.2 does not survive each failure: of 60 call stacks
  * in a backend's start seven ended in a null pointer and one in a hang.  Nor is
- * libseccomp: it has none either, and 2.5.4 makes of some failures a filter that
- * ends the process.
+ * libseccomp: it has none either, and 2.5.4 makes of some failures a filter
+ * that ends the process.
  *
  *   FAIL_ALLOCATION_AT    fail the allocation with this number, from 1
  *   FAIL_ALLOCATION_SITE  fail the first with this call stack, in hexadecimal
