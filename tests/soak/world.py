@@ -10,6 +10,7 @@ same place.
 """
 
 import contextlib
+import signal
 import threading
 import time
 
@@ -126,6 +127,7 @@ class World:
         self.keeper = keeper
         self.folder = folder
         self.truth = truth.Truth(folder)
+        self.deaths = []  # that nobody wanted
         self.userli = threading.Lock()  # whoever changes what it holds
         self.sandbox_host = f"{loopback_address()}:0"
         self.sandbox = None
@@ -285,7 +287,36 @@ class World:
         return True
 
     def wait_whole(self):
-        wait_until(self.whole, PATIENCE, "all daemons are ready", interval=0.1)
+        wait_until(self._whole_now, PATIENCE, "all daemons are ready", interval=0.1)
+
+    def _whole_now(self):
+        self.supervise()
+        try:
+            return self.whole()
+        except (OSError, AssertionError):
+            return False  # one of them has gone just now
+
+    def supervise(self):
+        """Who has ended without being asked is started again, as ever."""
+        for slot in self.slots:
+            if slot.reachable and not slot.daemon.running:
+                self.deaths.append(f"{slot.name} ended with {slot.daemon.exit_code}")
+                slot.start()
+
+    def calm(self):
+        """After a fault that has gone wrong: take away what may be left of it."""
+        for slot in self.slots:
+            slot.daemon.signal(signal.SIGCONT)
+            slot.daemon.log_gate.set()
+            slot.reachable = True
+            if slot.daemon.running:
+                run([program_path("userli-bridge"), "resume", slot.admin])
+        if not self.sandbox.running:
+            self.start_sandbox()
+        self.sandbox.clear_faults()
+        self.proxy.heal(reset=True)
+        if self.dns is not None:
+            self.dns.silent = False
 
     def ask(self, slot, questions):
         """Of one backend directly: [(outcome, data)]."""
