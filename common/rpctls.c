@@ -15,6 +15,8 @@
 
 #include "common/mem.h"
 
+#define READ_START 8192 /* bytes of a file, at first */
+
 enum part {
 	PART_CERT,
 	PART_KEY,
@@ -68,21 +70,38 @@ material_fini(struct material *m)
 	}
 }
 
-/* Whole content of an open file, NUL-terminated; NULL when it has none, is
- * too large or cannot be read (errno). */
+/* A larger place for a text of len bytes; nothing stays in the old one. */
+static char *
+move_text(char *old, size_t len, size_t room)
+{
+	char *text = mem_calloc(1, room + 1);
+
+	(void)memcpy(text, old, len);
+	explicit_bzero(old, len);
+	free(old);
+	return text;
+}
+
+/* Whole content of an open file, NUL-terminated, in no more memory than it
+ * needs; NULL when it has none, is too large or cannot be read (errno). */
 static char *
 read_all(int fd, size_t *len)
 {
-	char *text = mem_calloc(1, RPCTLS_FILE_MAX + 1);
+	size_t room = READ_START;
+	char *text = mem_calloc(1, room + 1);
 	ssize_t n;
 
 	*len = 0;
-	while ((n = read(fd, text + *len, RPCTLS_FILE_MAX + 1 - *len)) > 0) {
+	while ((n = read(fd, text + *len, room - *len)) > 0) {
 		*len += (size_t)n;
 		if (*len > RPCTLS_FILE_MAX) {
 			errno = EFBIG;
 			n = -1;
 			break;
+		}
+		if (*len == room) {
+			room *= 2;
+			text = move_text(text, *len, room);
 		}
 	}
 	if (n == 0 && *len > 0 && strlen(text) == *len)
