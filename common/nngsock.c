@@ -202,6 +202,7 @@ nngsock_open(uv_loop_t *loop, int (*open_raw)(nng_socket *), size_t message_max,
 	int rv;
 
 	nngsock_sendmsg_init();
+	nngsock_stream_init();
 	s->loop = loop;
 	s->events = *events;
 	if ((rv = open_raw(&s->socket)) != 0) {

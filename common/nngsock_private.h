@@ -58,6 +58,9 @@ struct nngsock *nngsock_open(uv_loop_t *loop, int (*open_raw)(nng_socket *),
 /* Before nng sends: have the linker and the loader find nngsock_sendmsg.c. */
 void nngsock_sendmsg_init(void);
 
+/* The same for nngsock_stream.c, before nng sends or receives. */
+void nngsock_stream_init(void);
+
 /* A libuv handle that points to s has been closed; the last one frees. */
 void nngsock_release(struct nngsock *s);
 
