@@ -205,18 +205,10 @@ def rude_clients(world, rng, hold):
 
 
 def rude_peers(world, rng, hold):
-    """At the backends' own listeners, and at everybody's HTTP.
-
-    nng 1.5 needs only one to lose a listener on a UNIX socket, which is opened
-    anew after some seconds: not more than one for each.
-    """
+    """At the backends' own listeners, and at everybody's HTTP."""
     end = time.monotonic() + hold
     urls = [url for slot in world.backends for url in world.addresses[slot.name]]
     held = []
-    for url in urls:
-        if url.startswith("ipc:"):
-            hang_up(url)
-    urls = [url for url in urls if not url.startswith("ipc:")]
     while time.monotonic() < end:
         url = rng.choice(urls)
         if rng.random() < 0.3:
