@@ -25,6 +25,7 @@ from support.socketmap import SocketmapClient
 from support.wait import PATIENCE, TimedOut, wait_until
 from support.web import fetch
 
+LEAKS = Path(__file__).with_name("lsan-allocations.txt")
 LIBRARY = BUILD_DIR / "tests" / "fail_allocation.so"
 # A service manager starts the program again: README, exit codes.
 UNAVAILABLE, TEMPORARY = 69, 75
@@ -58,6 +59,8 @@ def environment(log, **fault):
         "FAIL_ALLOCATION_LOG": str(log),
         "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=1"
         f":exitcode={SANITIZER_EXIT}",
+        "LSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:print_suppressions=0"
+        f":suppressions={LEAKS}",
         **{f"FAIL_ALLOCATION_{name.upper()}": str(fault[name]) for name in fault},
     }
 
