@@ -45,8 +45,8 @@ known_to(int version)
 static int
 version_here(void)
 {
-	return (int)syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
-	    LANDLOCK_CREATE_RULESET_VERSION);
+	return (int)syscall(SYS_landlock_create_ruleset, (void *)NULL,
+	    (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
 int
