@@ -130,9 +130,11 @@ class Root:
         """A shell command; (exit status, all its output)."""
         script = (
             'set -e; mount -t proc proc "$1/proc"; mount -t tmpfs tmpfs "$1/dev/shm"; '
+            'mount -t devpts -o ptmxmode=0666 devpts "$1/dev/pts"; '
             'exec chroot "$1" /bin/bash -c "$2"'
         )
-        (self.path / "dev/shm").mkdir(exist_ok=True)
+        for name in ("shm", "pts"):
+            (self.path / "dev" / name).mkdir(exist_ok=True)
         result = subprocess.run(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--ipc",
              "/bin/sh", "-c", script, "sh", self.path, command],
